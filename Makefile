@@ -1,0 +1,94 @@
+# The pip world: one virtual environment with rclpy from PyPI wheels, no ROS on the machine.
+# The ROS world does not use this file: colcon build, ros2 launch.
+
+VENV ?= .venv
+ARGS ?=
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(IN_RANGE)' 2>/dev/null && { echo $$python; break; }; done)
+
+IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+comma := ,
+BIN = $(VENV)/bin
+REQUIREMENTS := setup.py package.xml constraints.txt
+SOURCES = $(wildcard setup.py rl_robot_ros launch test benchmarks)
+# The numeric core and everything that reads the network; below 90 % `make test` fails.
+COVERED := rl_robot_ros.core rl_robot_ros.safety rl_robot_ros.memory rl_robot_ros.wire
+COVERAGE = $(COVERED:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90
+
+ifdef CPU
+INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
+endif
+
+# A sourced /opt/ros must not leak into the venv: its libraries are of another build.
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH PYTHONPATH
+unexport ROS_DISTRO ROS_PYTHON_VERSION ROS_VERSION _ROS_WHEELS_BOOTSTRAP_COMPLETE
+ifneq ($(findstring /opt/ros,$(LD_LIBRARY_PATH)),)
+unexport LD_LIBRARY_PATH
+endif
+export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lint bench clean supported
+
+help:  ## show the targets and variables
+	@sed -nE 's/^([a-z]+):.*  ## (.*)/  make \1 \2/p' $(MAKEFILE_LIST) | \
+		awk '{printf "  make %-7s", $$2; $$1 = $$2 = ""; print}'
+	@echo
+	@echo 'ARGS=...    goes to the program, as in: make train ARGS="task=reach task.bonus=2"'
+	@echo '            or to pytest: make test ARGS="test/core -k policy"'
+	@echo 'VENV=...    the virtual environment (default .venv)'
+	@echo 'PYTHON=...  the Python it is made from (3.11 to 3.13)'
+	@echo 'CPU=1       install the CPU build of PyTorch, which is much smaller'
+
+train: $(VENV)/.installed-train  ## install, then train robot arm7 on task reach
+	$(BIN)/rl-robot train $(ARGS)
+
+test: lint  ## install, lint, then run every test
+	$(BIN)/python -m pytest -m 'not linter' $(if $(ARGS),,$(COVERAGE)) $(ARGS)
+
+lint: $(VENV)/.installed-test  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ament_flake8 $(SOURCES)
+	$(BIN)/ament_pep257 $(SOURCES)
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-train  ## time one round of the graph against a bare ring
+	$(BIN)/python benchmarks/ring.py $(ARGS)
+
+clean:  ## remove the default venv, builds and caches; runs/ stays
+	rm -rf .venv build install log *.egg-info .coverage .*_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+supported:
+	@case "$$(uname -s) $$(uname -m)" in \
+	'Linux x86_64') ;; \
+	*) echo "make needs Linux on x86_64, this is $$(uname -s) on $$(uname -m): there are no" \
+		"rclpy wheels for it."; $(ROS_WAY); exit 1;; esac
+	@$(or $(PYTHON),false) -c '$(IN_RANGE)' 2>/dev/null || { \
+		echo "make needs Python 3.11, 3.12 or 3.13 and found" \
+		"$$($(or $(PYTHON),python3) --version 2>&1 | head -n 1)." \
+		'Name one with PYTHON=/path/to/python3.12.'; $(ROS_WAY); exit 1; }
+
+define ROS_WAY
+echo 'With ROS 2 Jazzy or Kilted from apt, build it in a workspace instead:'; \
+echo '  rosdep install --from-paths src --ignore-src -y && colcon build &&'; \
+echo '  . install/setup.bash && ros2 launch rl_robot_ros train.launch.py'
+endef
+
+# pip first gets the build tools of constraints.txt, so that nothing is built by unknown versions.
+define install
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
+		echo 'No virtual environment: on Debian and Ubuntu, apt-get install python3-venv.'; exit 1; }
+	$(BIN)/pip install $(INDEX) --constraint constraints.txt setuptools wheel
+	$(BIN)/pip install $(INDEX) --constraint constraints.txt --no-build-isolation \
+		--editable '.[ros-jazzy,$(1)]'
+endef
+
+$(VENV)/.installed-train: $(REQUIREMENTS) | supported
+	$(call install,train)
+	@touch $@
+
+# Holds what training needs as well, so `make train` after `make test` installs nothing.
+$(VENV)/.installed-test: $(REQUIREMENTS) | supported
+	$(call install,train$(comma)dev)
+	@touch $@ $(VENV)/.installed-train

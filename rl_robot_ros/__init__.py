@@ -1,0 +1,1 @@
+"""Reinforcement learning that runs as a ROS 2 graph."""

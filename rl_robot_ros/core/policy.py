@@ -1,0 +1,195 @@
+"""
+Policy inference in NumPy: one observation in, one action out, in about ten microseconds.
+
+A network is named by one line, ``kind in-hidden-...-out activation``:
+
+================== ========================== ============================ =====================
+kind               last layer                 action                       extra columns
+================== ========================== ============================ =====================
+squashed_gaussian  mean and log_std           tanh of a Gaussian sample    ``log_prob``
+gaussian           mean, free log_std vector  a Gaussian sample, unclipped ``log_prob``
+categorical        logits                     index of an effort set       ``log_prob``
+================== ========================== ============================ =====================
+
+Flat weights are: observation mean, inverse standard deviation, then per layer the matrix
+(in, out) row by row and the bias, then `log_std` for ``gaussian``.  The normaliser travels with
+the weights because a network without it is another function.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rl_robot_ros.core.spec import Vector
+
+KINDS = ('squashed_gaussian', 'gaussian', 'categorical')
+ACTIVATIONS = ('relu', 'tanh')
+EXPLORATIONS = ('policy', 'uniform', 'gaussian', 'epsilon', 'none')
+LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
+OBSERVATION_CLIP = 10.0
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class NetworkSpec(NamedTuple):
+    """A parsed network name."""
+
+    kind: str
+    sizes: tuple[int, ...]
+    activation: str
+
+    @classmethod
+    def parse(cls, text: str) -> NetworkSpec:
+        """
+        Read ``kind in-hidden-...-out activation``.
+
+        :raises ValueError: says what is wrong with the text.
+        """
+        parts = text.split()
+        if len(parts) != 3 or parts[0] not in KINDS or parts[2] not in ACTIVATIONS:
+            raise ValueError(f'network {text[:200]!r}: expected "kind in-hidden-out activation" '
+                             f'with kind {KINDS} and activation {ACTIVATIONS}')
+        words = parts[1].split('-')
+        if len(words) < 2 or not all(w.isdecimal() and 0 < int(w) <= 65536 for w in words):
+            raise ValueError(f'network {text[:200]!r}: sizes must be two or more positive numbers')
+        if parts[0] == 'squashed_gaussian' and int(words[-1]) % 2:
+            raise ValueError(f'network {text[:200]!r}: the output holds mean and log_std, '
+                             'so its size must be even')
+        return cls(parts[0], tuple(int(w) for w in words), parts[2])
+
+    @property
+    def action_size(self) -> int:
+        """Numbers in one action."""
+        return {'squashed_gaussian': self.sizes[-1] // 2, 'gaussian': self.sizes[-1],
+                'categorical': 1}[self.kind]
+
+    @property
+    def parameters(self) -> int:
+        """Length of the flat weights."""
+        layers = sum(a * b + b for a, b in zip(self.sizes, self.sizes[1:]))
+        free = self.sizes[-1] if self.kind == 'gaussian' else 0
+        return 2 * self.sizes[0] + layers + free
+
+
+class Decision(NamedTuple):
+    """What a policy decided: the action and what on-policy methods need to know about it."""
+
+    action: Vector
+    log_prob: float
+
+
+class Policy:
+    """
+    One set of weights, ready to act.
+
+    :param network: see the module docstring.
+    :param weights: flat weights, shape (NetworkSpec.parse(network).parameters,).
+    :raises ValueError: wrong length or not finite.
+    """
+
+    def __init__(self, network: str, weights: Vector) -> None:
+        self.spec = NetworkSpec.parse(network)
+        if weights.shape != (self.spec.parameters,):
+            raise ValueError(f'network {network!r} has {self.spec.parameters} weights, '
+                             f'got {weights.shape}')
+        if not np.isfinite(weights).all():
+            raise ValueError('weights are not finite')
+        # float32 halves the memory traffic of a matrix-vector product, which is all there is.
+        flat = weights.astype(np.float32)
+        n = self.spec.sizes[0]
+        self._mean, self._inverse_std, at = flat[:n], flat[n:2 * n], 2 * n
+        self._layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        for fan_in, fan_out in zip(self.spec.sizes, self.spec.sizes[1:]):
+            matrix = flat[at:at + fan_in * fan_out].reshape(fan_in, fan_out)
+            at += fan_in * fan_out
+            self._layers.append((matrix, flat[at:at + fan_out]))
+            at += fan_out
+        self._log_std = flat[at:].astype(np.float64)
+        self._buffers = [np.empty(size, np.float32) for size in self.spec.sizes]
+
+    def output(self, observation: Vector) -> NDArray[np.float32]:
+        """Return the last layer for one observation; valid until the next call."""
+        x = self._buffers[0]
+        np.subtract(observation, self._mean, out=x, casting='same_kind')
+        np.multiply(x, self._inverse_std, out=x)
+        np.minimum(x, OBSERVATION_CLIP, out=x)
+        np.maximum(x, -OBSERVATION_CLIP, out=x)
+        last = len(self._layers) - 1
+        for i, (matrix, bias) in enumerate(self._layers):
+            y = self._buffers[i + 1]
+            np.dot(x, matrix, out=y)
+            np.add(y, bias, out=y)
+            if i < last:
+                if self.spec.activation == 'relu':
+                    np.maximum(y, 0.0, out=y)
+                else:
+                    np.tanh(y, out=y)
+            x = y
+        return x
+
+    def act(self, observation: Vector, rng: np.random.Generator, exploration: str = 'none',
+            scale: float = 1.0) -> Decision:
+        """
+        Choose an action.
+
+        :param observation: shape (sizes[0],), raw SI units.
+        :param exploration: ``none`` the most likely action; ``policy`` a sample of the policy's
+            own distribution; ``uniform`` ignores the policy; ``gaussian`` adds N(0, scale^2);
+            ``epsilon`` is uniform with probability `scale`.
+        :raises ValueError: unknown exploration.
+        """
+        if exploration not in EXPLORATIONS:
+            raise ValueError(f'exploration {exploration!r}, allowed are {EXPLORATIONS}')
+        if exploration == 'epsilon':
+            exploration = 'uniform' if rng.random() < scale else 'none'
+        if self.spec.kind == 'categorical':
+            return self._act_categorical(observation, rng, exploration)
+        size = self.spec.action_size
+        if exploration == 'uniform':
+            return Decision(rng.uniform(-1.0, 1.0, size), -size * math.log(2.0))
+        output = self.output(observation).astype(np.float64)
+        mean = output[:size]
+        squash = self.spec.kind == 'squashed_gaussian'
+        if exploration == 'gaussian':
+            centre = np.tanh(mean) if squash else mean
+            action = np.clip(centre + scale * rng.standard_normal(size), -1.0, 1.0)
+            return Decision(action, 0.0)
+        log_std = output[size:] if squash else self._log_std
+        log_std = np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)
+        noise = rng.standard_normal(size) if exploration == 'policy' else np.zeros(size)
+        raw = mean + np.exp(log_std) * noise
+        log_prob = float(-0.5 * noise @ noise - log_std.sum()) - size * HALF_LOG_2PI
+        if not squash:
+            return Decision(raw, log_prob)
+        action = np.tanh(raw)
+        return Decision(action, log_prob - float(np.log1p(1e-6 - action * action).sum()))
+
+    def _act_categorical(self, observation: Vector, rng: np.random.Generator,
+                         exploration: str) -> Decision:
+        choices = self.spec.sizes[-1]
+        if exploration == 'uniform':
+            return Decision(np.array([float(rng.integers(choices))]), -math.log(choices))
+        logits = self.output(observation).astype(np.float64)
+        log_probs = logits - logits.max()
+        log_probs -= math.log(float(np.exp(log_probs).sum()))
+        if exploration == 'policy':
+            # Gumbel-max: one draw, no normalisation error.
+            index = int(np.argmax(log_probs + rng.gumbel(size=choices)))
+        else:
+            index = int(np.argmax(log_probs))
+        return Decision(np.array([float(index)]), float(log_probs[index]))
+
+
+def initial_weights(network: str, rng: np.random.Generator) -> Vector:
+    """Return weights with an identity normaliser and uniform fan-in layers (LeCun 1998)."""
+    spec = NetworkSpec.parse(network)
+    parts = [np.zeros(spec.sizes[0]), np.ones(spec.sizes[0])]
+    for fan_in, fan_out in zip(spec.sizes, spec.sizes[1:]):
+        bound = 1.0 / math.sqrt(fan_in)
+        parts += [rng.uniform(-bound, bound, fan_in * fan_out), np.zeros(fan_out)]
+    if spec.kind == 'gaussian':
+        parts.append(np.full(spec.sizes[-1], -0.5))
+    return np.concatenate(parts)

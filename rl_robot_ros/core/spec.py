@@ -1,0 +1,298 @@
+"""
+The contract: what a robot is, what a task is, and what a policy promises.
+
+Everything else depends on this file and it depends on NumPy alone.  All quantities are SI
+(REP-103): metres, radians, seconds, newtons, newton metres.  `effort` is N for a prismatic and
+N m for a revolute joint, and is always *on top of* gravity compensation.
+
+Two vectors describe a robot at one instant:
+
+======== ============================ =========================================================
+name     shape                        meaning
+======== ============================ =========================================================
+position (len(robot.joint_names),)    every movable joint, in the order of `joint_names`
+effort   (len(robot.actuated),)       the motors, in the order of `actuated`
+======== ============================ =========================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from typing import ClassVar
+from typing import NamedTuple
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """
+    The datasheet of one robot: what the URDF cannot say, and what must agree with it.
+
+    :param name: name of the datasheet.
+    :param urdf: file name of the URDF below `rl_robot_ros/data`, or an absolute path.
+    :param joint_names: every movable joint, in the order of the state vector.
+    :param actuated: joints that have a motor, in the order of actions and efforts.
+    :param position_lower: [rad or m] per actuated joint, ``-inf`` where it is continuous.
+    :param position_upper: [rad or m] per actuated joint, ``inf`` where it is continuous.
+    :param velocity_limit: [rad/s or m/s] per actuated joint.
+    :param effort_limit: [N m or N] per actuated joint.
+    :param effort_rate_limit: [N m/s or N/s] per actuated joint.
+    :param braking_acceleration: [rad/s^2 or m/s^2] deceleration every actuated joint can count on.
+    :param inertia: [kg m^2 or kg] effective inertia per actuated joint at home; scales the gains of
+        the safety filter.
+    :param armature: [kg m^2 or kg] rotor inertia seen at the joint, which a URDF cannot say.
+    :param home: [rad or m] position of every movable joint at the start of an episode.
+    :param control_period: [s] between two joint states.
+    :param decision_periods: control periods that one action is held for.
+    :param physics_steps: simulation steps in one control period.
+    :param action_scale: action 1 means `action_scale * effort_limit`.
+    :param gravity_compensated: whether the robot's own controller compensates gravity.
+    :param tip_link: link whose origin is the tool centre point, empty where there is none.
+    """
+
+    name: str
+    urdf: str
+    joint_names: tuple[str, ...]
+    actuated: tuple[str, ...]
+    position_lower: tuple[float, ...]
+    position_upper: tuple[float, ...]
+    velocity_limit: tuple[float, ...]
+    effort_limit: tuple[float, ...]
+    effort_rate_limit: tuple[float, ...]
+    braking_acceleration: tuple[float, ...]
+    inertia: tuple[float, ...]
+    armature: tuple[float, ...]
+    home: tuple[float, ...]
+    control_period: float
+    decision_periods: int
+    physics_steps: int
+    action_scale: float
+    gravity_compensated: bool
+    tip_link: str = ''
+
+    def __post_init__(self) -> None:
+        """Check shapes and signs; raises ValueError that names the field."""
+        for name in ('position_lower', 'position_upper', 'velocity_limit', 'effort_limit',
+                     'effort_rate_limit', 'braking_acceleration', 'inertia', 'armature'):
+            self._check_length(name, len(self.actuated))
+        self._check_length('home', len(self.joint_names))
+        for name in ('velocity_limit', 'effort_limit', 'effort_rate_limit',
+                     'braking_acceleration', 'inertia'):
+            if not all(value > 0.0 for value in getattr(self, name)):
+                raise ValueError(f'{self.name}: {name} must be positive for every actuated joint, '
+                                 f'got {getattr(self, name)}')
+        if not all(low < high for low, high in zip(self.position_lower, self.position_upper)):
+            raise ValueError(f'{self.name}: position_lower must be below position_upper')
+        missing = [joint for joint in self.actuated if joint not in self.joint_names]
+        if missing or len(set(self.joint_names)) != len(self.joint_names):
+            raise ValueError(f'{self.name}: actuated joints {missing} are not in joint_names, '
+                             'or a name is there twice')
+        if not self.control_period > 0.0 or self.decision_periods < 1 or self.physics_steps < 1:
+            raise ValueError(f'{self.name}: control_period, decision_periods and physics_steps '
+                             'must be positive')
+        if not 0.0 < self.action_scale <= 1.0:
+            raise ValueError(f'{self.name}: action_scale must lie in (0, 1], '
+                             f'got {self.action_scale}')
+
+    def _check_length(self, name: str, length: int) -> None:
+        if len(getattr(self, name)) != length:
+            raise ValueError(f'{self.name}: {name} has {len(getattr(self, name))} values, '
+                             f'needs {length}')
+
+    @cached_property
+    def actuated_index(self) -> NDArray[np.intp]:
+        """Where the actuated joints stand in the state vector, shape (n_actuated,)."""
+        return np.array([self.joint_names.index(joint) for joint in self.actuated], dtype=np.intp)
+
+    @cached_property
+    def action_to_effort(self) -> Vector:
+        """Effort of action 1 [N m or N], shape (n_actuated,)."""
+        return self.action_scale * np.array(self.effort_limit)
+
+    @property
+    def decision_period(self) -> float:
+        """Seconds between two actions."""
+        return self.control_period * self.decision_periods
+
+
+class Term(NamedTuple):
+    """One named part of an observation or of a row: `size` numbers in `unit`."""
+
+    name: str
+    size: int
+    unit: str = '1'
+
+
+class Outcome(NamedTuple):
+    """
+    What a task says about one control state.
+
+    `terminated` ends the episode for good (no bootstrapping); running out of time is truncation
+    and is not the task's business but the recorder's.
+    """
+
+    reward: float
+    terms: Vector  # one value per `Task.reward_terms`; they sum to `reward`
+    success: bool
+    terminated: bool
+
+
+class Kinematics(Protocol):
+    """Where the tip is and how fast it moves, from joint positions and velocities alone."""
+
+    def tip(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
+        """Return tip position [m] and velocity [m/s] in the base frame, shape (3,) each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What kind of goal a task takes: how many numbers, and which message carries them."""
+
+    size: int = 0
+    kind: str = 'none'  # none | position (PoseStamped) | joint (JointState)
+    frame_id: str = 'base_link'
+
+
+class Task(Protocol):
+    """
+    One task: what is observed, what is rewarded, when it ends, where it starts.
+
+    A task is pure: it sees positions, velocities, applied actions and the goal, never the
+    simulator.  The policy node and `env.py` call the same object, one per episode stream.  Per
+    episode the calls are::
+
+        position, velocity = task.initial_state(rng)        (by the simulator)
+        goal = task.sample_goal(rng)                        (by the policy)
+        task.begin(goal)
+        task.observe(position, velocity, previous_action)   (at each decision)
+        task.evaluate(position, velocity, action, previous_action)   (at each control state)
+    """
+
+    Config: ClassVar[type]
+    config: Any
+    robot: RobotSpec
+    observation_terms: tuple[Term, ...]
+    reward_terms: tuple[str, ...]
+    goal: Goal
+    max_episode_steps: int  # control periods
+    train_episode_steps: int  # control periods; exploring episodes may be shorter
+
+    def initial_state(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
+        """Draw position and velocity of every movable joint for a new episode."""
+        ...
+
+    def sample_goal(self, rng: np.random.Generator) -> Vector:
+        """Draw a goal, shape (goal.size,)."""
+        ...
+
+    def begin(self, goal: Vector) -> None:
+        """Start an episode (or change the goal inside one): forget what came before."""
+        ...
+
+    def observe(self, position: Vector, velocity: Vector, previous_action: Vector) -> Vector:
+        """Return the observation, shape (sum of observation_terms,)."""
+        ...
+
+    def evaluate(self, position: Vector, velocity: Vector, action: Vector,
+                 previous_action: Vector) -> Outcome:
+        """
+        Judge one control state.
+
+        :param action: normalised effort that was applied over the period that led here.
+        :param previous_action: mean normalised effort of the decision before this one.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class PolicyContract:
+    """
+    What must be equal on both sides for weights and rows to mean the same thing.
+
+    A learner states it as one line, :attr:`schema`; a policy that starts without weights adopts
+    network, extra columns and effort set from the first line that fits its joints and observation.
+
+    :param network: `kind input-hidden-...-output activation`, see `core.policy`.
+    :param joints: actuated joint names, in action order.
+    :param observation: observation terms in order.
+    :param extra: extra row columns the algorithm asks for, see `core.transition`.
+    :param efforts: for discrete actions the effort set, shape (choices, n_actuated), normalised.
+    """
+
+    network: str
+    joints: tuple[str, ...]
+    observation: tuple[Term, ...]
+    extra: tuple[Term, ...] = ()
+    efforts: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def observation_size(self) -> int:
+        """Length of the observation vector."""
+        return sum(term.size for term in self.observation)
+
+    @property
+    def action_size(self) -> int:
+        """Numbers in one action: 1 for an index into an effort set, else one per motor."""
+        return 1 if self.efforts else len(self.joints)
+
+    @property
+    def schema(self) -> str:
+        """One line that two sides compare letter by letter."""
+        parts = [f'v1 {self.network}', 'joints ' + ','.join(self.joints),
+                 'obs ' + _words(self.observation)]
+        if self.extra:
+            parts.append('extra ' + _words(self.extra))
+        if self.efforts:
+            parts.append('efforts ' + ' '.join(','.join(repr(float(v)) for v in row)
+                                               for row in self.efforts))
+        return ' | '.join(parts)
+
+    @classmethod
+    def parse(cls, schema: str) -> PolicyContract:
+        """
+        Rebuild a contract from its line (units are not part of it).
+
+        :raises ValueError: it is no such line.
+        """
+        if len(schema) > 100_000 or not schema.startswith('v1 '):
+            raise ValueError(f'not a v1 policy schema: {schema[:200]!r}')
+        network, *rest = schema[3:].split(' | ')
+        parts = dict(part.partition(' ')[::2] for part in rest)
+        try:
+            efforts = tuple(tuple(float(v) for v in row.split(','))
+                            for row in parts.get('efforts', '').split())
+            contract = cls(network, tuple(parts['joints'].split(',')), _terms(parts['obs']),
+                           _terms(parts.get('extra', '')), efforts)
+        except (KeyError, ValueError):
+            raise ValueError(f'not a v1 policy schema: {schema[:200]!r}') from None
+        if contract.schema != schema:
+            raise ValueError(f'policy schema is not in canonical form: {schema[:200]!r}')
+        return contract
+
+    def misfit(self, joints: tuple[str, ...], observation: tuple[Term, ...]) -> str:
+        """Say how this contract differs from a robot's joints and a task's observation."""
+        if self.joints != joints:
+            return f'joints: have {",".join(joints)}, got {",".join(self.joints)[:500]}'
+        if _words(self.observation) != _words(observation):
+            return f'obs: have {_words(observation)}, got {_words(self.observation)[:500]}'
+        if any(len(row) != len(joints) for row in self.efforts):
+            return f'efforts: every one needs {len(joints)} values'
+        return ''
+
+
+def _words(terms: tuple[Term, ...]) -> str:
+    return ' '.join(f'{term.name}:{term.size}' for term in terms)
+
+
+def _terms(words: str) -> tuple[Term, ...]:
+    pairs = (word.split(':') for word in words.split())
+    return tuple(Term(name, int(size)) for name, size in pairs)
+

@@ -1,0 +1,1 @@
+"""Thin ROS nodes around the core: parameters, topics and signals, no decisions."""

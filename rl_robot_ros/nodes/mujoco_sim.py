@@ -1,0 +1,266 @@
+"""
+The `mujoco_sim` node: a simulated robot on the graph, in lockstep or at the pace of life.
+
+**lockstep**: publish state k, wait for the `effort_command` with the same stamp, step, publish
+state k+1, as fast as the machine allows.  While it waits it sends the same state again at 5 Hz, so
+that a lost message or a restarted node cannot stall the ring.
+
+**paced**: publish a state every control period divided by `real_time_factor` and apply
+`effort_controller/commands` as ros2_control would: without waiting, and the old torque stays.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+import secrets
+import sys
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+import numpy as np
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool
+from std_srvs.srv import Trigger
+
+from rl_robot_ros import wire
+from rl_robot_ros.core.actor import LOCKSTEP
+from rl_robot_ros.core.actor import PACED
+from rl_robot_ros.core.config import option
+from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.nodes.common import GraphConfig
+from rl_robot_ros.nodes.common import load_graph
+from rl_robot_ros.nodes.runtime import COMMAND_QOS
+from rl_robot_ros.nodes.runtime import LATCHED_QOS
+from rl_robot_ros.nodes.runtime import RobotNode
+from rl_robot_ros.nodes.runtime import run
+from rl_robot_ros.nodes.runtime import STATE_QOS
+from rl_robot_ros.nodes.timing import Timing
+from rl_robot_ros.sim.clock import SimClock
+from rl_robot_ros.sim.world import World
+
+REPEAT_PERIOD = 0.2  # [s] between two sendings of an unanswered state
+CLOCK_PERIOD = 0.01  # [s] of the steady clock between two /clock messages in lockstep
+
+
+@dataclass(frozen=True)
+class SimConfig:
+    """How simulated time runs."""
+
+    mode: str = option(LOCKSTEP, 'lockstep waits for every answer; paced never waits',
+                       choices=(LOCKSTEP, PACED))
+    real_time_factor: float = option(1.0, 'speed of paced mode', low=0.01, high=100.0)
+    answer_timeout: float = option(5.0, 'report who is missing after this long', unit='s',
+                                   low=0.1, high=3600.0)
+    delay: float = option(0.0, 'delay before a command acts, paced mode', unit='s', low=0.0,
+                          high=1.0)
+    delay_jitter: float = option(0.0, 'standard deviation of that delay', unit='s', low=0.0,
+                                 high=1.0)
+    clock_file: str = option('', 'keeps simulated time rising over restarts; empty: do not')
+    view: bool = option(False, "show MuJoCo's viewer")
+    video: str = option('', 'GIF or MP4 file to write when the node ends; empty: none')
+    video_seconds: float = option(12.0, 'length of the video in simulated time', unit='s', low=0.1,
+                                  high=600.0)
+
+
+class MujocoSim(RobotNode):
+    """See the module docstring."""
+
+    def __init__(self) -> None:
+        super().__init__('mujoco_sim')
+        graph = load_graph(self)
+        self.robot, self.task = graph.robot, graph.task
+        self.config = self.configure(SimConfig, 'sim.')
+        self._rng = np.random.default_rng([graph.seed_or(secrets.randbits(32)), 1])
+        self.world = World(self.robot)
+        path = Path(self.config.clock_file) if self.config.clock_file else None
+        self.clock = SimClock(round(self.robot.control_period * 1e9), path)
+        self.timing = Timing(self.robot.control_period / self.config.real_time_factor)
+        self.counts = dict.fromkeys(('steps', 'repeats', 'commands_refused', 'resets',
+                                     'deadlines_missed', 'diverged'), 0)
+        self.stopped = False
+        self._effort: Vector = np.zeros(len(self.robot.actuated))
+        self._in_flight: deque[tuple[float, Vector]] = deque(maxlen=1000)
+        self._reader = wire.JointReader(self.robot.actuated)
+        self._last_step = time.monotonic()
+        self._last_clock = 0.0
+        self._next_deadline = time.monotonic()
+        self._screen = self._make_screen(graph)
+        self._connect()
+        self._new_episode()
+
+    def _connect(self) -> None:
+        self._states = self.create_publisher(JointState, 'joint_states', STATE_QOS)
+        self._clock_out = self.create_publisher(Clock, '/clock', STATE_QOS)
+        self.create_service(Trigger, 'mujoco_sim/reset', self._on_reset)
+        self.create_service(SetBool, 'mujoco_sim/stop', self._on_stop)
+        if self.config.mode == LOCKSTEP:
+            self.create_subscription(JointState, 'effort_command', self._on_effort_command,
+                                     COMMAND_QOS)
+            self.every(REPEAT_PERIOD, self._repeat)
+        else:
+            self.create_subscription(Float64MultiArray, 'effort_controller/commands',
+                                     self._on_controller_command, COMMAND_QOS)
+            self.every(self.robot.control_period / self.config.real_time_factor, self._tick)
+
+    def _make_screen(self, graph: Any) -> Any:
+        if not self.config.view and not self.config.video:
+            return None
+        from rl_robot_ros.sim.render import Screen
+        screen = Screen(self.world, self.config.view, self.config.video, self.config.video_seconds)
+        message_type = wire.goal_message_type(self.task.goal)
+        if message_type is not None:
+            goal, names = self.task.goal, self.robot.joint_names
+            self.create_subscription(
+                message_type, 'policy/active_goal',
+                lambda message: screen.show_goal(wire.read_goal(goal, message, names)),
+                LATCHED_QOS)
+        return screen
+
+    # -- the plant ----------------------------------------------------------------------------
+
+    def _new_episode(self) -> None:
+        position, velocity = self.task.initial_state(self._rng)
+        self.world.reset(position, velocity)
+        self._effort = np.zeros(len(self.robot.actuated))
+        self._in_flight.clear()
+        self.clock.next_episode()
+        self._publish()
+
+    def _step(self, effort: Vector) -> None:
+        if self.stopped:
+            # The drive brakes are on: the joints stand where they are.
+            self.world.reset(self.world.position, np.zeros(len(self.robot.joint_names)))
+        else:
+            try:
+                self.world.step(effort)
+            except FloatingPointError as error:
+                self.counts['diverged'] += 1
+                self.warn('diverged', f'{error}; starting a new episode')
+                self._new_episode()
+                return
+        self.counts['steps'] += 1
+        self.clock.tick()
+        self._last_step = time.monotonic()
+        self.timing.mark(self._last_step)
+        self._publish()
+
+    def _publish(self) -> None:
+        stamp = self.clock.stamp
+        mark = wire.episode_mark(self.config.mode, self.clock.episode)
+        self._states.publish(wire.joint_state(
+            self.robot.joint_names, stamp, mark, position=self.world.position,
+            velocity=self.world.velocity))
+        now = time.monotonic()
+        if self.config.mode == PACED or now - self._last_clock >= CLOCK_PERIOD:
+            self._last_clock = now
+            self._clock_out.publish(Clock(clock=wire.time_of(stamp)))
+        if self._screen is not None:
+            self._screen.update(stamp * 1e-9)
+
+    # -- lockstep -----------------------------------------------------------------------------
+
+    def _on_effort_command(self, message: JointState) -> None:
+        if wire.stamp_of(message.header.stamp) != self.clock.stamp:
+            return
+        try:
+            effort, = self._reader.read(message, 'effort')
+        except wire.WireError as error:
+            self.counts['commands_refused'] += 1
+            self.warn(f'command {error.kind}', f'effort_command refused: {error}')
+            return
+        self._step(effort)
+
+    def _repeat(self) -> None:
+        waited = time.monotonic() - self._last_step
+        if waited < REPEAT_PERIOD:
+            return
+        self.counts['repeats'] += 1
+        self._last_clock = 0.0
+        self._publish()
+        if waited > self.config.answer_timeout:
+            self.warn('answer', f'no effort_command for state {self.clock.stamp * 1e-9:.3f} s '
+                                f'since {waited:.1f} s: {self._who_is_missing()}')
+
+    def _who_is_missing(self) -> str:
+        if not self.count_publishers('effort_command'):
+            return 'safety_filter is not there'
+        if not self.count_publishers('effort_request'):
+            return 'policy is not there'
+        return ('policy and safety_filter are there, one of them waits (see /diagnostics: a policy '
+                'waits for weights and for its learner)')
+
+    # -- paced --------------------------------------------------------------------------------
+
+    def _on_controller_command(self, message: Float64MultiArray) -> None:
+        try:
+            effort = wire.read_efforts(message, len(self.robot.actuated))
+        except wire.WireError as error:
+            # An effort controller keeps the old torque when a value is not finite, and is
+            # deactivated, which zeroes it, when the length is wrong.
+            self.counts['commands_refused'] += 1
+            self.warn(f'command {error.kind}', f'effort_controller/commands refused: {error}')
+            if error.kind == 'length' and len(message.data):
+                self._effort = np.zeros(len(self.robot.actuated))
+            return
+        delay = self.config.delay
+        if self.config.delay_jitter:
+            delay = max(0.0, delay + self.config.delay_jitter * self._rng.standard_normal())
+        self._in_flight.append((time.monotonic() + delay / self.config.real_time_factor,
+                                effort.copy()))
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        period = self.robot.control_period / self.config.real_time_factor
+        late = int((now - self._next_deadline) / period)
+        if late > 0:
+            self.counts['deadlines_missed'] += late
+        self._next_deadline += (late + 1) * period
+        while self._in_flight and self._in_flight[0][0] <= now:
+            self._effort = self._in_flight.popleft()[1]
+        self._step(self._effort)
+
+    # -- services -----------------------------------------------------------------------------
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self.counts['resets'] += 1
+        self._last_step = time.monotonic()
+        self._new_episode()
+        response.success = True
+        response.message = f'episode {self.clock.episode}'
+        return response
+
+    def _on_stop(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self.stopped = request.data
+        response.success = True
+        response.message = 'brakes on' if self.stopped else 'brakes off'
+        return response
+
+    def describe(self) -> tuple[bytes, str, dict[str, Any]]:
+        """Tell rate, jitter and who is missing."""
+        values = {'mode': self.config.mode, 'episode': self.clock.episode,
+                  'sim_time_s': self.clock.stamp * 1e-9, **self.counts, **self.timing.report()}
+        if self.stopped:
+            return DiagnosticStatus.WARN, 'stopped by service, brakes on', values
+        if self.config.mode == LOCKSTEP \
+                and time.monotonic() - self._last_step > self.config.answer_timeout:
+            return DiagnosticStatus.WARN, self._who_is_missing(), values
+        return DiagnosticStatus.OK, 'running', values
+
+    def close(self) -> None:
+        """Write the video."""
+        if self._screen is not None:
+            self._screen.close()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(MujocoSim, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Rows on their way to the learner: batched, bounded, and kept for sending again."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+import time
+
+import numpy as np
+from std_msgs.msg import Float64MultiArray
+
+from rl_robot_ros import wire
+from rl_robot_ros.core.config import option
+from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
+from rl_robot_ros.nodes.runtime import RobotNode
+
+MAX_BATCH_BYTES = 60_000  # one UDP datagram; larger messages are fragmented
+
+
+@dataclass(frozen=True)
+class ExperienceConfig:
+    """How rows are sent."""
+
+    batch_rows: int = option(16, 'rows in one message', unit='rows', low=1, high=1000)
+    batch_period: float = option(0.2, 'send a smaller message after this long', unit='s', low=0.01,
+                                 high=10.0)
+    keep_rows: int = option(10_000, 'newest rows kept for policy/resend', unit='rows', low=0,
+                            high=1_000_000)
+
+
+class ExperienceSender:
+    """
+    Publish rows on `experience`.
+
+    :param node: publishes.
+    :param config: batch and ring sizes.
+    """
+
+    def __init__(self, node: RobotNode, config: ExperienceConfig) -> None:
+        self.config = config
+        self.layout: RowLayout | None = None
+        self.counts = {'rows': 0, 'rows_sent': 0, 'rows_resent': 0}
+        self._publisher = node.create_publisher(Float64MultiArray, 'experience', EXPERIENCE_QOS)
+        self._batch: list[Vector] = []
+        self._kept: deque[Vector] = deque(maxlen=config.keep_rows)
+        self._first = 0.0
+
+    def add(self, row: Vector, last: bool) -> None:
+        """Take a row; `last` sends the batch at once."""
+        if not self._batch:
+            self._first = time.monotonic()
+        self._batch.append(row)
+        self._kept.append(row)
+        self.counts['rows'] += 1
+        if last or len(self._batch) >= self.config.batch_rows:
+            self.flush()
+
+    def flush_if_due(self, now: float) -> None:
+        """Send what has waited for `batch_period`."""
+        if self._batch and now - self._first >= self.config.batch_period:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what there is."""
+        if self._batch:
+            self._send(self._batch)
+            self.counts['rows_sent'] += len(self._batch)
+            self._batch = []
+
+    def resend(self) -> int:
+        """Send all kept rows again, oldest first; returns how many."""
+        rows = list(self._kept)
+        if rows and self.layout is not None:
+            size = max(1, MAX_BATCH_BYTES // (8 * self.layout.width))
+            for start in range(0, len(rows), size):
+                self._send(rows[start:start + size])
+        self.counts['rows_resent'] += len(rows)
+        self._batch = []
+        return len(rows)
+
+    def _send(self, rows: list[Vector]) -> None:
+        assert self.layout is not None
+        self._publisher.publish(wire.rows_message(np.array(rows), self.layout.schema))

@@ -1,0 +1,172 @@
+"""
+What every node needs: parameters from dataclasses, QoS, signals, a spin loop and diagnostics.
+
+Periodic work runs on the steady clock: simulated time can stand still or run a hundred times faster
+than life.  Signals are our own, because rclpy's handlers invalidate the context before a last
+command could be sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import gc
+from pathlib import Path
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+from typing import TypeVar
+
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
+import rclpy
+from rclpy.clock import Clock
+from rclpy.clock import ClockType
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import HistoryPolicy
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+
+from rl_robot_ros.nodes.parameters import declare_config
+from rl_robot_ros.wire import status
+
+C = TypeVar('C')
+N = TypeVar('N', bound='RobotNode')
+
+# A newer state replaces an older one; a lost one is sent again in lockstep and too late otherwise.
+STATE_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
+                       reliability=ReliabilityPolicy.BEST_EFFORT)
+# A command must arrive, and only the newest counts.
+COMMAND_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
+                         reliability=ReliabilityPolicy.RELIABLE)
+# Late comers get the last one.
+LATCHED_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
+                         reliability=ReliabilityPolicy.RELIABLE,
+                         durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# Bounded: the oldest batch is dropped, and the reader counts the gap.
+EXPERIENCE_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100,
+                            reliability=ReliabilityPolicy.RELIABLE)
+
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+LAST_WORDS = Duration(seconds=0.2)  # a last command is given this long to arrive
+
+
+class RobotNode(Node):
+    """A node with configuration, steady timers, throttled warnings and diagnostics."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.started = time.monotonic()
+        self.errors = 0
+        self.stop_requested: list[int] = []
+        self.exit_status = 0
+        self.spinner: Any = None
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._warned: dict[str, float] = {}
+        self.every(1.0, self._publish_diagnostics)
+
+    def configure(self, cls: type[C], prefix: str = '', presets: Any = None,
+                  chosen: tuple[str, ...] = (), change: Callable[[C], str] | None = None) -> C:
+        """
+        Declare the fields of a configuration dataclass as parameters and read them.
+
+        :param change: called with the new configuration when a parameter is set at run time;
+            returns why it refuses, or an empty string.  Without it the parameters are read-only.
+        """
+        return declare_config(self, cls, prefix, presets or {}, chosen, change)
+
+    def every(self, period: float, callback: Callable[[], None]) -> Any:
+        """Call back every `period` seconds of the steady clock."""
+        return self.create_timer(period, callback, clock=STEADY)
+
+    def warn(self, key: str, text: str, period: float = 5.0) -> None:
+        """Warn, at most once per `period` seconds for each key."""
+        now = time.monotonic()
+        if now - self._warned.get(key, -period) >= period:
+            self._warned[key] = now
+            self.get_logger().warning(text)
+
+    def describe(self) -> tuple[bytes, str, dict[str, Any]]:
+        """Return level, message and values for `/diagnostics`; nodes override this."""
+        return DiagnosticStatus.OK, '', {}
+
+    def _publish_diagnostics(self) -> None:
+        level, message, values = self.describe()
+        if self.errors:
+            values['errors'] = self.errors
+            level = max(level, DiagnosticStatus.ERROR)
+        array = DiagnosticArray()
+        array.header.stamp = self.get_clock().now().to_msg()
+        name = self.get_fully_qualified_name()
+        array.status = [status(name, level, message, values, self.get_name())]
+        self._diagnostics.publish(array)
+
+    def spin_once(self, timeout: float) -> None:
+        """Handle what comes for up to `timeout` seconds, from within :meth:`close`."""
+        self.spinner.spin_once(timeout)
+
+    def on_error(self, error: Exception) -> None:
+        """Report an exception that left a callback; the node stays up."""
+        self.errors += 1
+        self.warn(f'error {type(error).__name__}', 'internal error in a callback, carrying on: '
+                  + ''.join(traceback.format_exception(error)))
+
+    def close(self) -> None:
+        """Send what must be sent last; called once, before the context is shut down."""
+
+
+def make_executor(kind: str = 'events') -> Any:
+    """
+    Return an executor: `events` (one third of the latency) where this rclpy has it, or `single`.
+
+    The events executor is only ever spun with a time-out: an untimed wait hangs in the PyPI wheels.
+    """
+    if kind == 'events':
+        try:
+            from rclpy.experimental import EventsExecutor
+            return EventsExecutor()
+        except ImportError:
+            pass
+    return SingleThreadedExecutor()
+
+
+def run(make_node: Callable[[], RobotNode], args: list[str] | None = None) -> int:
+    """
+    Run one node until SIGINT, SIGTERM or until it asks to stop; returns the exit status.
+
+    :param make_node: builds the node; a ValueError is a configuration error for people.
+    """
+    stop: list[int] = []
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: stop.append(received))
+    try:
+        node = make_node()
+    except (ValueError, FileNotFoundError) as error:
+        print(f'{Path(sys.argv[0]).name}: {error}', file=sys.stderr)
+        rclpy.try_shutdown()
+        return 2
+    node.stop_requested = stop
+    executor = make_executor(node.declare_parameter('executor', 'events').value)
+    executor.add_node(node)
+    node.spinner = executor
+    # Everything built so far lives for ever: do not let the collector walk it in the control path.
+    gc.collect()
+    gc.freeze()
+    while rclpy.ok() and not stop:
+        try:
+            executor.spin_once(0.1)
+        except Exception as error:  # a bad message must not take the robot's controller down
+            node.on_error(error)
+    try:
+        node.close()
+    finally:
+        executor.remove_node(node)
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return node.exit_status

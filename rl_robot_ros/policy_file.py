@@ -1,0 +1,62 @@
+"""
+A policy as a file: safetensors with the weights and, in its metadata, their whole identity.
+
+Written to a temporary name, synced and renamed; loading checks the digest.  No pickle.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import tempfile
+
+import numpy as np
+from safetensors import safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import save
+
+from rl_robot_ros.core.weights import WeightSet
+
+FIELDS = ('epoch', 'version', 'schema', 'digest', 'exploration', 'exploration_scale')
+
+
+def save_policy(path: Path, weights: WeightSet) -> None:
+    """Write `weights` to `path`, atomically."""
+    metadata = {name: str(getattr(weights, name)) for name in FIELDS}
+    data = save({'weights': np.ascontiguousarray(weights.weights, dtype=np.float64)}, metadata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_policy(path: Path) -> WeightSet:
+    """
+    Read and check a policy file.
+
+    :raises FileNotFoundError: there is none.
+    :raises ValueError: it is damaged or no policy file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'no policy file at {path}')
+    try:
+        with safe_open(str(path), framework='numpy') as file:
+            metadata = file.metadata() or {}
+            weights = file.get_tensor('weights')
+        values = {name: metadata[name] for name in FIELDS}
+        result = WeightSet(int(values['epoch']), int(values['version']), values['schema'],
+                           values['digest'], weights, values['exploration'],
+                           float(values['exploration_scale']))
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f'{path} is no intact policy file: {error}') from None
+    damage = result.damage()
+    if damage:
+        raise ValueError(f'{path} is damaged: {damage}')
+    return result

@@ -1,0 +1,97 @@
+"""
+What a URDF says about joints, and whether a datasheet agrees with it.
+
+Only the standard library is needed: joint names, types and limits are attributes of XML elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import math
+from pathlib import Path
+from typing import NamedTuple
+import xml.etree.ElementTree as ElementTree
+
+from rl_robot_ros.core.spec import RobotSpec
+
+MOVABLE = ('revolute', 'continuous', 'prismatic')
+
+
+class UrdfJoint(NamedTuple):
+    """One movable joint; a limit that the URDF does not give is NaN."""
+
+    name: str
+    kind: str
+    lower: float
+    upper: float
+    velocity: float
+    effort: float
+
+
+def urdf_path(robot: RobotSpec) -> Path:
+    """
+    Return where the robot's URDF lies.
+
+    :raises FileNotFoundError: says where it was looked for.
+    """
+    path = Path(robot.urdf)
+    if not path.is_absolute():
+        path = Path(__file__).parents[1] / 'data' / robot.urdf
+    if not path.is_file():
+        raise FileNotFoundError(f'robot {robot.name}: no URDF at {path}, see RobotSpec.urdf')
+    return path
+
+
+def parse_joints(text: str) -> dict[str, UrdfJoint]:
+    """
+    Read the movable joints of a URDF.
+
+    :param text: the XML text, as in a file or on `robot_description`.
+    :raises ValueError: where it is no URDF.
+    """
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise ValueError(f'robot description is not XML: {error}') from None
+    if root.tag != 'robot':
+        raise ValueError(f'robot description has root <{root.tag}>, needs <robot>')
+    return {joint.name: joint for joint in _joints(root)}
+
+
+def _joints(root: ElementTree.Element) -> Iterator[UrdfJoint]:
+    for element in root.findall('joint'):
+        kind = element.get('type', '')
+        if kind not in MOVABLE or element.find('mimic') is not None:
+            continue
+        limit = element.find('limit')
+        values = {} if limit is None else limit.attrib
+        try:
+            number = {key: float(values.get(key, 'nan'))
+                      for key in ('lower', 'upper', 'velocity', 'effort')}
+        except ValueError:
+            raise ValueError(f'joint {element.get("name")}: a limit is no number, '
+                             f'got {dict(values)}') from None
+        if kind == 'continuous':
+            number['lower'], number['upper'] = -math.inf, math.inf
+        yield UrdfJoint(element.get('name', ''), kind, **number)
+
+
+def differences(robot: RobotSpec, joints: dict[str, UrdfJoint]) -> list[str]:
+    """
+    Name every way in which the datasheet is not covered by the URDF.
+
+    The datasheet may be tighter than the URDF, never looser.
+    """
+    found = [f'joint {name} of the datasheet is not movable in the URDF'
+             for name in robot.joint_names if name not in joints]
+    for i, name in enumerate(robot.actuated):
+        if name not in joints:
+            continue
+        joint = joints[name]
+        checks = (('lower', robot.position_lower[i] >= joint.lower, robot.position_lower[i]),
+                  ('upper', robot.position_upper[i] <= joint.upper, robot.position_upper[i]),
+                  ('velocity', robot.velocity_limit[i] <= joint.velocity, robot.velocity_limit[i]),
+                  ('effort', robot.effort_limit[i] <= joint.effort, robot.effort_limit[i]))
+        found += [f'joint {name}: {field} is {getattr(joint, field)} in the URDF, the datasheet '
+                  f'says {value}' for field, covered, value in checks if not covered]
+    return found

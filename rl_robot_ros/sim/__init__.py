@@ -1,0 +1,1 @@
+"""The robot's world in MuJoCo: stepping, kinematics and pictures.  No ROS."""

@@ -1,0 +1,1 @@
+"""One task per file; `core.resolve` finds it by its file name."""

