@@ -52,7 +52,7 @@ setup(
     ],
     zip_safe=False,
     # What policy and safety_filter need.  rclpy is not here: colcon users have it from apt.
-    install_requires=['setuptools', 'numpy>=1.26', 'PyYAML>=6.0'],
+    install_requires=['setuptools', 'numpy>=1.26', 'PyYAML>=6.0', 'safetensors>=0.4'],
     extras_require={
         'ros-jazzy': ros_wheels('jazzy'),
         'ros-kilted': ros_wheels('kilted'),

@@ -16,6 +16,7 @@ complete experience row is ``env.row``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -56,8 +57,9 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
     :param robot: datasheet.
     :param task: what to do with it.
     :param extra: extra row columns of the algorithm, see `RowLayout`.
-    :param efforts: normalised effort set for discrete actions, shape (choices, n_actuated).
-    :param safety: configuration of the safety filter.
+    :param efforts: normalised effort set for discrete actions, shape (choices, n_actuated); rows
+        then have the extra column ``effort`` too.
+    :param safety: configuration of the safety filter; start hold and fade-in are left out.
     :param evaluation: episodes of full length, rows marked as evaluation.
     """
 
@@ -70,13 +72,17 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
         self.robot = robot
         self.task = task
         self.world = World(robot)
-        self.filter = SafetyFilter(robot, config=safety)
+        # The robot is put at rest and known to be: nothing to wait for before the first request,
+        # and every seeded episode is the same whatever came before it.
+        self.filter = SafetyFilter(robot, config=replace(safety, start_hold=0.0, fade_in=0.0))
         self.efforts = np.array(efforts)
         self.evaluation = evaluation
         self.render_mode = render_mode
         self.metadata = {**self.metadata, 'render_fps': round(1.0 / robot.decision_period)}
         size = sum(term.size for term in task.observation_terms)
         actions = 1 if efforts else len(robot.actuated)
+        if efforts and 'effort' not in [term.name for term in extra]:
+            extra = (*extra, Term('effort', len(robot.actuated)))
         self.layout = RowLayout(size, actions, task.reward_terms, extra)
         self.recorder = Recorder(task, self.layout, robot.decision_periods, bool(efforts))
         self.recorder.max_steps = (task.max_episode_steps if evaluation

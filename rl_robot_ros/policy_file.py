@@ -6,15 +6,14 @@ Written to a temporary name, synced and renamed; loading checks the digest.  No 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-import tempfile
 
 import numpy as np
 from safetensors import safe_open
 from safetensors import SafetensorError
 from safetensors.numpy import save
 
+from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.weights import WeightSet
 
 FIELDS = ('epoch', 'version', 'schema', 'digest', 'exploration', 'exploration_scale')
@@ -24,17 +23,7 @@ def save_policy(path: Path, weights: WeightSet) -> None:
     """Write `weights` to `path`, atomically."""
     metadata = {name: str(getattr(weights, name)) for name in FIELDS}
     data = save({'weights': np.ascontiguousarray(weights.weights, dtype=np.float64)}, metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, data)
 
 
 def load_policy(path: Path) -> WeightSet:

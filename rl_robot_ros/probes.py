@@ -1,13 +1,16 @@
 """
 What `doctor` runs in child processes: anything that may hang, crash or load a big library.
 
-``python -m rl_robot_ros.probes <name> [argument]`` prints one JSON object on its last line.
+``python -m rl_robot_ros.probes <name> [argument]`` prints one JSON object on its last line;
+:func:`probe` starts that and reads it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
+import subprocess
 import sys
 import time
 from typing import Any
@@ -16,6 +19,45 @@ PING_ROUNDS = 50
 DISCOVERY_SECONDS = 12.0
 ROUND_SECONDS = 1.0
 STOP = 'stop'
+
+
+class ProbeError(Exception):
+    """A child process failed; the text says how."""
+
+
+def probe(name: str, *arguments: str, seconds: float, env: dict[str, str] | None = None) -> Any:
+    """
+    Run one probe in a child process and return what it printed.
+
+    :param name: which: `rclpy` runs :func:`probe_rclpy`, and so on.
+    :param seconds: deadline [s]; the child is killed after it.
+    :param env: environment variables to add to this process's own.
+    :raises ProbeError: with the child's last words.
+    """
+    return finish(start(name, *arguments, env=env), seconds)
+
+
+def start(name: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start a probe that :func:`finish` waits for."""
+    path = [str(Path(__file__).parents[1]), os.environ.get('PYTHONPATH', '')]
+    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, path)), **(env or {})}
+    return subprocess.Popen(
+        [sys.executable, '-m', 'rl_robot_ros.probes', name, *arguments], env=environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(child: subprocess.Popen[str], seconds: float) -> Any:
+    """Wait for a probe at most `seconds` [s] and return what it printed."""
+    try:
+        output, errors = child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate(timeout=5.0)
+        raise ProbeError(f'no answer within {seconds:g} s') from None
+    if child.returncode != 0:
+        last = errors.strip().splitlines()[-1:] or [f'exit status {child.returncode}']
+        raise ProbeError(last[0])
+    return json.loads(output.strip().splitlines()[-1])
 
 
 def probe_rclpy() -> dict[str, Any]:
@@ -65,9 +107,10 @@ def probe_echo(topic: str) -> dict[str, Any]:
 def probe_torch() -> dict[str, Any]:
     """Import torch and multiply two matrices."""
     import torch
-    product = torch.ones(8, 8) @ torch.ones(8, 8)
+    if (torch.ones(8, 8) @ torch.ones(8, 8))[0, 0] != 8.0:
+        raise ArithmeticError('torch multiplies matrices wrongly')
     return {'version': torch.__version__, 'threads': torch.get_num_threads(),
-            'cuda': torch.cuda.is_available(), 'right': bool(product[0, 0] == 8.0)}
+            'cuda': torch.cuda.is_available()}
 
 
 def probe_mujoco() -> dict[str, Any]:
@@ -136,20 +179,22 @@ class _Peer:
         self._context.try_shutdown()
 
     def send(self, text: str) -> None:
+        """Publish one string."""
         self._publisher.publish(self._message(data=text))
 
     def spin(self, seconds: float) -> None:
+        """Handle what has come, waiting at most `seconds` [s] for it."""
         self._executor.spin_once(timeout_sec=seconds)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the probe that the first argument names and print what it found."""
     name, *rest = sys.argv[1:] if arguments is None else arguments
-    probe = globals().get(f'probe_{name}')
-    if probe is None:
+    function = globals().get(f'probe_{name}')
+    if function is None:
         print(f'no probe "{name}"', file=sys.stderr)
         return 2
-    print(json.dumps(probe(*rest)))
+    print(json.dumps(function(*rest)))
     return 0
 
 

@@ -35,9 +35,9 @@ def share_directory() -> Path:
         if candidate is not None and _is_share(candidate):
             return candidate
     raise FileNotFoundError(
-        f'No share directory of {PACKAGE} belongs to {code}: package.xml is neither beside it, nor '
-        f'in share/{PACKAGE} of a directory above it, nor in the ament index.  Install the package '
-        "with 'pip install .', 'pip install -e .' or 'colcon build'.")
+        f'No share directory of {PACKAGE} belongs to {code}: package.xml is neither beside it, '
+        f'nor in share/{PACKAGE} of a directory above it, nor in the ament index.  Install the '
+        "package with 'pip install .', 'pip install -e .' or 'colcon build'.")
 
 
 def data_file(name: str | Path) -> Path:

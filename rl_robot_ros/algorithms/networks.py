@@ -20,7 +20,7 @@ import logging
 import math
 import os
 import shutil
-from typing import Any
+from types import FunctionType
 
 import torch
 from torch import Tensor
@@ -119,38 +119,54 @@ def stacked_mlp(x: Tensor, layers: Sequence[Tensor], normalise: bool = False) ->
     return torch.baddbmm(layers[-1], x, layers[-2])
 
 
+def _compiled(function: Gradient) -> Gradient:
+    def fused(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+        return function(*arguments)
+
+    # PyTorch counts compilations per code object and stops after eight.  Each gradient gets its
+    # own copy, so that one process can hold any number of algorithms.
+    own = FunctionType(fused.__code__.replace(), fused.__globals__, closure=fused.__closure__)
+    # cpp_wrapper: one C++ file per graph instead of one per kernel compiles in less than half the
+    # time, and a call costs less.
+    return torch.compile(own, dynamic=False, fullgraph=True, options={'cpp_wrapper': True})
+
+
 class GradientFunction:
     """
     The gradient of a loss by its first argument, compiled as one graph where that is possible.
 
     :param loss: takes a flat parameter vector and more tensors, returns (loss, details).
     :param compile_: ``on``, ``off``, or ``auto``: compile where there is a C++ compiler, and fall
-        back to the same code uncompiled where compilation fails.
+        back to the same loss uncompiled where compilation fails.
     :raises ValueError: unknown `compile_`.
     """
 
     def __init__(self, loss: Callable[..., tuple[Tensor, Tensor]], compile_: str) -> None:
         if compile_ not in COMPILE:
             raise ValueError(f'compile: got {compile_!r}, allowed are {", ".join(COMPILE)}')
-        self._eager: Gradient = torch.func.grad(loss, has_aux=True)
+        self._loss = loss
         self._may_fall_back = compile_ == 'auto'
         self.compiled = compile_ == 'on' or (compile_ == 'auto' and has_compiler())
-        self._function = self._eager
+        self._function: Gradient = self._eager
         if self.compiled:
-            self._function = torch.compile(self._eager, dynamic=False, fullgraph=True)
+            self._function = _compiled(torch.func.grad(loss, has_aux=True))
 
-    def __call__(self, *arguments: Any) -> tuple[Tensor, Tensor]:
+    def __call__(self, *arguments: Tensor) -> tuple[Tensor, Tensor]:
         """Return (gradient as one flat vector, details)."""
-        with torch.no_grad():
-            if not self._may_fall_back:
-                return self._function(*arguments)
-            try:
-                result = self._function(*arguments)
-            except Exception as error:  # noqa: B902  a missing header, a broken compiler, ...
-                if not self.compiled:
-                    raise
-                logger.warning('torch.compile failed, going on without it: %s', error)
-                self.compiled, self._function = False, self._eager
-                result = self._function(*arguments)
-            self._may_fall_back = False  # it works: from now on an error is an error
-            return result
+        if not self._may_fall_back:
+            return self._function(*arguments)
+        try:
+            result = self._function(*arguments)
+        except Exception as error:  # a missing header, a broken compiler, a full disk, ...
+            if not self.compiled:
+                raise
+            logger.warning('torch.compile failed, going on without it: %s', error)
+            self.compiled, self._function = False, self._eager
+            result = self._function(*arguments)
+        self._may_fall_back = False  # it works: from now on an error is an error
+        return result
+
+    def _eager(self, parameters: Tensor, *arguments: Tensor) -> tuple[Tensor, Tensor]:
+        parameters = parameters.detach().requires_grad_()
+        loss, details = self._loss(parameters, *arguments)
+        return torch.autograd.grad(loss, parameters)[0], details

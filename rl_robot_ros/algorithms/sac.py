@@ -56,7 +56,7 @@ from rl_robot_ros.memory.replay import Replay
 class Config:
     """Everything there is to choose in SAC."""
 
-    gamma: float = option(0.99, 'discount per decision', low=0.0, high=1.0)
+    gamma: float = option(0.98, 'discount per decision', low=0.0, high=1.0)
     tau: float = option(0.005, 'how far targets move per update', low=0.0, high=1.0)
     utd: float = option(1.0, 'critic updates per row', low=0.0, high=100.0)
     actor_every: int = option(2, 'critic updates per actor update', low=1, high=100)

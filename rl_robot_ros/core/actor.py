@@ -120,7 +120,7 @@ class Actor:
     def on_state(self, state: State) -> None:
         """Take a joint state; answers it at once, or as soon as what it waits for has come."""
         last = self._last
-        if last is not None and state.stamp <= last.stamp:
+        if state.stamp <= (-1 if last is None else last.stamp):
             self._repeat(state)
             return
         self.counts['states'] += 1
@@ -155,7 +155,7 @@ class Actor:
         """Look again at what waited for weights, after the store accepted some."""
         newest = self.store.staged[-1] if self.store.staged else None
         if newest is not None:
-            self.flow.rebase(newest.epoch, newest.version, self._current_block())
+            self.flow.on_push(newest.epoch, newest.version, self._current_block())
         self.retry()
 
     def label_success(self) -> bool:
@@ -229,15 +229,14 @@ class Actor:
 
     def _repeat(self, state: State) -> None:
         """Answer a state that came before: nothing new is drawn, judged or recorded."""
-        assert self._last is not None
-        if state.stamp < self._last.stamp:
+        if self._last is None or state.stamp < self._last.stamp:
             self.counts['states_old'] += 1
             return
         self.counts['states_repeated'] += 1
         if state.stamp == self._answered:
             self._out.request(state.stamp, self._effort)
         elif self.resetting:
-            self._out.reset(False)
+            self._out.reset(self.blocked)
         else:
             previous = self._pending
             if previous is not None:
@@ -275,7 +274,7 @@ class Actor:
         if step.row is not None:
             self._observed = state.stamp
             ended = step.terminated or step.truncated
-            self._out.row(step.row, ended or self._current_block() != self._block)
+            self._out.row(step.row, ended or self.recorder.seq % self.flow.config.rows == 0)
             if ended:
                 self.counts['episodes'] += 1
                 if state.mode != HARDWARE:
@@ -331,8 +330,8 @@ class Actor:
             self.waiting = 'weights'
             return False
         if store.active is not self._policy_set:
-            self._policy_set = store.active
             self._policy = Policy(self.contract.network, store.active.weights)
+            self._policy_set = store.active
         return True
 
     @property

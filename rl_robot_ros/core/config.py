@@ -74,7 +74,13 @@ def convert(value: Any, name: str, field: dataclasses.Field[Any], kind: Any) -> 
             raise ValueError(f'{name}: expected {kind.__name__}, got {value!r}')
         numbers = [value] if kind in (int, float) else []
     else:
-        value = tuple(type(field.default[0])(v) if field.default else float(v) for v in value)
+        default: tuple[Any, ...] = field.default  # type: ignore[assignment]
+        item = type(default[0]) if default else float
+        try:
+            value = tuple(item(v) for v in value)
+        except (TypeError, ValueError):
+            raise ValueError(f'{name}: expected a list of {item.__name__}, '
+                             f'got {value!r}') from None
         numbers = [v for v in value if not isinstance(v, str)]
     _check_range(numbers, name, field.metadata)
     choices = field.metadata.get('choices')

@@ -36,16 +36,26 @@ class Flow:
     def __init__(self, config: FlowConfig) -> None:
         self.config = config
         self.forgiven = 0
+        self._given_up_at: int | None = None
         self._epoch: int | None = None
+        self._newest = 0
         self._base_version = 0
         self._base_block = 0
 
-    def rebase(self, learner_epoch: int, version: int, block: int) -> None:
-        """Count pushes from here: a first or a new learner has sent `version` in `block`."""
-        if learner_epoch != self._epoch:
+    def on_push(self, learner_epoch: int, version: int, block: int) -> None:
+        """
+        Note that `version` came while `block` was being made.
+
+        Pushes are counted by their versions.  A first or another learner, or one that went on
+        after a restart with a jump in versions, is counted from here; so is one that has pushed
+        more often than there were blocks, because it still works on rows of before.
+        """
+        surplus = version - self._base_version > block - self._base_block
+        if learner_epoch != self._epoch or version != self._newest + 1 or surplus:
             self._epoch = learner_epoch
             self._base_version, self._base_block = version, block
             self.forgiven = 0
+        self._newest = version
 
     def needed(self, block: int) -> int:
         """Return the version that rows of `block` are to be acted with."""
@@ -58,8 +68,11 @@ class Flow:
             return True
         if newest_version >= self.needed(block):
             self.forgiven = 0
+        elif newest_version == self._given_up_at:
+            self.forgive(block, newest_version)  # not a word since: do not wait for every block
         return newest_version >= self.needed(block) - self.forgiven
 
     def forgive(self, block: int, newest_version: int) -> None:
-        """Stop waiting: run on with the weights at hand until the learner has caught up."""
+        """Stop waiting: run on with the weights at hand until the next push."""
+        self._given_up_at = newest_version
         self.forgiven = max(self.forgiven, self.needed(block) - newest_version)

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Vector
 
 KINDS = ('squashed_gaussian', 'gaussian', 'categorical')
@@ -72,6 +73,16 @@ class NetworkSpec(NamedTuple):
         layers = sum(a * b + b for a, b in zip(self.sizes, self.sizes[1:]))
         free = self.sizes[-1] if self.kind == 'gaussian' else 0
         return 2 * self.sizes[0] + layers + free
+
+    def misfit(self, contract: PolicyContract) -> str:
+        """Say why this network cannot act for `contract`, or return an empty string."""
+        choices = self.sizes[-1] if self.kind == 'categorical' else 0
+        if (self.sizes[0], self.action_size, choices) != (
+                contract.observation_size, contract.action_size, len(contract.efforts)):
+            return (f'network {contract.network!r} does not fit {contract.observation_size} '
+                    f'observations, {contract.action_size} actions and {len(contract.efforts)} '
+                    'choices')
+        return ''
 
 
 class Decision(NamedTuple):

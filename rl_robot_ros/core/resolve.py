@@ -34,12 +34,15 @@ def resolve(kind: str, name: str) -> Any:
     package, attribute = KINDS[kind]
     module, colon, other = name.partition(':')
     path = module if colon else f'{package}.{name}'
-    try:
-        return getattr(importlib.import_module(path), other if colon else attribute)
-    except (ImportError, AttributeError) as error:
-        # A module that exists but fails to import one of its own needs says so itself.
-        if isinstance(error, ModuleNotFoundError) and error.name not in (path, package, None) \
-                and not path.startswith(f'{error.name}.'):
-            raise
-        raise ValueError(f'no {kind} {name!r}: there are {", ".join(names(kind))}; '
-                         'yours is named as my_package.my_module:ATTRIBUTE') from error
+    missing: Exception | None = None
+    if all(part.isidentifier() for part in path.split('.')):
+        try:
+            return getattr(importlib.import_module(path), other if colon else attribute)
+        except (ImportError, AttributeError) as error:
+            # A module that exists but fails to import one of its own needs says so itself.
+            if isinstance(error, ImportError) and error.name not in (path, package, None) \
+                    and not path.startswith(f'{error.name}.'):
+                raise
+            missing = error
+    raise ValueError(f'no {kind} {name!r}: there are {", ".join(names(kind))}; '
+                     'yours is named as my_package.my_module:ATTRIBUTE') from missing

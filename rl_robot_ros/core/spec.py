@@ -144,11 +144,19 @@ class Outcome(NamedTuple):
     terminated: bool
 
 
-class Kinematics(Protocol):
-    """Where the tip is and how fast it moves, from joint positions and velocities alone."""
+class Tip(NamedTuple):
+    """The tool centre point in the base frame."""
 
-    def tip(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
-        """Return tip position [m] and velocity [m/s] in the base frame, shape (3,) each."""
+    position: Vector  # [m], shape (3,)
+    velocity: Vector  # [m/s], shape (3,)
+    jacobian: Vector  # [m/rad or 1], shape (3, joints): velocity = jacobian @ joint velocity
+
+
+class Kinematics(Protocol):
+    """Where the tip is and how it moves, from joint positions and velocities alone."""
+
+    def tip(self, position: Vector, velocity: Vector) -> Tip:
+        """Return the tip for positions and velocities of all movable joints."""
         ...
 
 
@@ -285,6 +293,10 @@ class PolicyContract:
             return f'obs: have {_words(observation)}, got {_words(self.observation)[:500]}'
         if any(len(row) != len(joints) for row in self.efforts):
             return f'efforts: every one needs {len(joints)} values'
+        if not all(-1.0 <= value <= 1.0 for row in self.efforts for value in row):
+            return 'efforts: normalised ones lie in [-1, 1]'
+        if self.efforts and ('effort', len(joints)) not in [term[:2] for term in self.extra]:
+            return f'extra: discrete actions need the column effort:{len(joints)}'
         return ''
 
 

@@ -52,6 +52,10 @@ class RowLayout:
             self._slices[name] = slice(start, start + size)
             start += size
         self.width = start
+        if len(self._slices) != len(columns) or min(term.size for term in columns) < 1 \
+                or any(term.name.startswith('terms.') for term in extra) or start > MAX_WIDTH:
+            raise ValueError(f'row columns {self.schema[:500]!r}: names must differ, sizes must '
+                             f'be positive and sum up to at most {MAX_WIDTH}')
 
     def column(self, name: str) -> slice:
         """Return where the column `name` stands; raises KeyError for a name it does not have."""

@@ -18,7 +18,10 @@ import re
 import numpy as np
 
 from rl_robot_ros.core.policy import EXPLORATIONS
+from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.transition import RowLayout
 
 
 def digest_of(weights: Vector) -> str:
@@ -66,8 +69,20 @@ class WeightSet:
         if self.exploration not in EXPLORATIONS or not 0.0 <= self.exploration_scale < math.inf:
             return (f'exploration: got {self.exploration!r} with scale {self.exploration_scale}, '
                     f'allowed are {", ".join(EXPLORATIONS)} with a finite scale >= 0')
-        if not np.isfinite(self.weights).all():
-            return 'weights: not finite'
+        if not (np.abs(self.weights) <= np.finfo(np.float32).max).all():
+            return 'weights: not finite in single precision'
+        try:
+            contract = PolicyContract.parse(self.schema)
+            network = NetworkSpec.parse(contract.network)
+            RowLayout(contract.observation_size, contract.action_size, (), contract.extra)
+        except ValueError as error:
+            return f'schema: {error}'
+        misfit = network.misfit(contract)
+        if misfit:
+            return f'schema: {misfit}'
+        if self.weights.shape != (network.parameters,):
+            return (f'length: network {contract.network!r} has {network.parameters} weights, '
+                    f'got {self.weights.shape}')
         if digest_of(self.weights) != self.digest:
             return 'digest: the weights do not hash to it, they were damaged on the way'
         return ''
@@ -136,7 +151,8 @@ class WeightStore:
         return ''
 
     def _refusal(self, candidate: WeightSet, now: float, signature: str) -> str:
-        if self._key and not hmac.compare_digest(candidate.sign(self._key), signature):
+        if self._key and not hmac.compare_digest(candidate.sign(self._key).encode(),
+                                                 signature.encode()):
             return 'hmac: missing or not made with this key, see parameter key_file'
         other = candidate.epoch != self._newest_epoch and self._newest_version > 0
         if other and now - self.accepted_at < self.learner_timeout:

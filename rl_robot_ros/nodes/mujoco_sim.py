@@ -12,7 +12,6 @@ that a lost message or a restarted node cannot stall the ring.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 import secrets
 import sys
@@ -30,9 +29,7 @@ from std_srvs.srv import Trigger
 from rl_robot_ros import wire
 from rl_robot_ros.core.actor import LOCKSTEP
 from rl_robot_ros.core.actor import PACED
-from rl_robot_ros.core.config import option
 from rl_robot_ros.core.spec import Vector
-from rl_robot_ros.nodes.common import GraphConfig
 from rl_robot_ros.nodes.common import load_graph
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import LATCHED_QOS
@@ -40,31 +37,12 @@ from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.nodes.timing import Timing
+from rl_robot_ros.settings import SimConfig
 from rl_robot_ros.sim.clock import SimClock
 from rl_robot_ros.sim.world import World
 
 REPEAT_PERIOD = 0.2  # [s] between two sendings of an unanswered state
 CLOCK_PERIOD = 0.01  # [s] of the steady clock between two /clock messages in lockstep
-
-
-@dataclass(frozen=True)
-class SimConfig:
-    """How simulated time runs."""
-
-    mode: str = option(LOCKSTEP, 'lockstep waits for every answer; paced never waits',
-                       choices=(LOCKSTEP, PACED))
-    real_time_factor: float = option(1.0, 'speed of paced mode', low=0.01, high=100.0)
-    answer_timeout: float = option(5.0, 'report who is missing after this long', unit='s',
-                                   low=0.1, high=3600.0)
-    delay: float = option(0.0, 'delay before a command acts, paced mode', unit='s', low=0.0,
-                          high=1.0)
-    delay_jitter: float = option(0.0, 'standard deviation of that delay', unit='s', low=0.0,
-                                 high=1.0)
-    clock_file: str = option('', 'keeps simulated time rising over restarts; empty: do not')
-    view: bool = option(False, "show MuJoCo's viewer")
-    video: str = option('', 'GIF or MP4 file to write when the node ends; empty: none')
-    video_seconds: float = option(12.0, 'length of the video in simulated time', unit='s', low=0.1,
-                                  high=600.0)
 
 
 class MujocoSim(RobotNode):

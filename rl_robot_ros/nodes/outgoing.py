@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 import time
 
 import numpy as np
 from std_msgs.msg import Float64MultiArray
 
 from rl_robot_ros import wire
-from rl_robot_ros.core.config import option
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
+from rl_robot_ros.settings import ExperienceConfig
 
 MAX_BATCH_BYTES = 60_000  # one UDP datagram; larger messages are fragmented
-
-
-@dataclass(frozen=True)
-class ExperienceConfig:
-    """How rows are sent."""
-
-    batch_rows: int = option(16, 'rows in one message', unit='rows', low=1, high=1000)
-    batch_period: float = option(0.2, 'send a smaller message after this long', unit='s', low=0.01,
-                                 high=10.0)
-    keep_rows: int = option(10_000, 'newest rows kept for policy/resend', unit='rows', low=0,
-                            high=1_000_000)
 
 
 class ExperienceSender:

@@ -22,6 +22,8 @@ from rl_robot_ros.core.config import to_parameters
 C = TypeVar('C')
 KINDS = {bool: Parameter.Type.BOOL, int: Parameter.Type.INTEGER, float: Parameter.Type.DOUBLE,
          str: Parameter.Type.STRING}
+ARRAYS = {tuple[int, ...]: Parameter.Type.INTEGER_ARRAY,
+          tuple[str, ...]: Parameter.Type.STRING_ARRAY}
 HUGE = {float: 1.7e308, int: 2**62}
 
 
@@ -63,14 +65,14 @@ def declare_config(node: Node, cls: type[C], prefix: str,
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         kind = kinds[field.name]
         value = getattr(config, field.name)
+        array = ARRAYS.get(kind, Parameter.Type.DOUBLE_ARRAY)
         if kind not in KINDS:
             value = list(value)
         # rclpy checks an override before our resolved value: hand it the resolved one instead.
         node._parameter_overrides.pop(prefix + field.name, None)
         node.declare_parameter(
             prefix + field.name,
-            Parameter(prefix + field.name, KINDS.get(kind, Parameter.Type.DOUBLE_ARRAY),
-                      value).value,
+            Parameter(prefix + field.name, KINDS.get(kind, array), value).value,
             descriptor(field, kind, change is None))
     if change is not None:
         node.add_on_set_parameters_callback(_checker(config, cls, prefix, change))

@@ -7,7 +7,6 @@ carries its words.  Inference is NumPy: this process never imports torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 import secrets
 import sys
@@ -18,7 +17,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from rcl_interfaces.srv import SetParametersAtomically
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
 from rl_robot_ros import wire
@@ -26,7 +24,6 @@ from rl_robot_ros.core.actor import Actor
 from rl_robot_ros.core.actor import ActorConfig
 from rl_robot_ros.core.actor import Command
 from rl_robot_ros.core.actor import State
-from rl_robot_ros.core.config import option
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.flow import FlowConfig
@@ -35,7 +32,6 @@ from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightStore
 from rl_robot_ros.nodes.common import load_graph
-from rl_robot_ros.nodes.outgoing import ExperienceConfig
 from rl_robot_ros.nodes.outgoing import ExperienceSender
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import LATCHED_QOS
@@ -44,22 +40,10 @@ from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.nodes.timing import Timing
 from rl_robot_ros.policy_file import load_policy
+from rl_robot_ros.settings import ExperienceConfig
+from rl_robot_ros.settings import PolicyConfig
 
 RESET_PERIOD = 1.0  # [s] between two attempts to reset
-
-
-@dataclass(frozen=True)
-class PolicyConfig:
-    """What the policy holds and how long it trusts it."""
-
-    checkpoint: str = option('', 'policy file to start with; empty: wait for a learner')
-    learner_timeout: float = option(10.0, 'a second learner is refused this long after the first '
-                                    'pushed', unit='s', low=0.1, high=3600.0)
-    weights_timeout: float = option(30.0, 'weights older than this are stale', unit='s', low=0.1,
-                                    high=1e6)
-    on_stale_weights: str = option('warn', 'what to do with stale weights: warn, or stop asking '
-                                   'for effort so that the filter holds', choices=('warn', 'hold'))
-    key_file: str = option('', 'file with a key shared with the learner; empty: no signatures')
 
 
 class PolicyNode(RobotNode):

@@ -84,6 +84,11 @@ class RobotNode(Node):
         """Call back every `period` seconds of the steady clock."""
         return self.create_timer(period, callback, clock=STEADY)
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back in the executor's thread as soon as it is free; for other threads."""
+        if self.spinner is not None:
+            self.spinner.create_task(callback)
+
     def warn(self, key: str, text: str, period: float = 5.0) -> None:
         """Warn, at most once per `period` seconds for each key."""
         now = time.monotonic()

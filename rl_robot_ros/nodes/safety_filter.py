@@ -10,7 +10,6 @@ This is a software mitigation, not a safety-rated function: keep the hardware st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 import sys
 import time
@@ -26,7 +25,6 @@ from std_srvs.srv import Trigger
 from rl_robot_ros import wire
 from rl_robot_ros.core.actor import HARDWARE
 from rl_robot_ros.core.actor import LOCKSTEP
-from rl_robot_ros.core.config import option
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.nodes.common import load_graph
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
@@ -43,25 +41,11 @@ from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.filter import SafetyFilter
 from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.state_machine import Phase
+from rl_robot_ros.settings import FilterConfig
+from rl_robot_ros.settings import SimConfig
 
 TELEOP_TIMEOUT = 0.2  # [s] a person's effort counts this long
 SHUTDOWN_TIME = 1.0  # [s] to come to rest before the node ends
-
-
-@dataclass(frozen=True)
-class FilterNodeConfig:
-    """Where limits come from, and how fast simulated time runs."""
-
-    joint_limits_file: str = option('', 'YAML with joint_limits in ros2_control keys; it can only '
-                                    'tighten the limits of the datasheet')
-
-
-@dataclass(frozen=True)
-class PaceConfig:
-    """The one parameter of the simulator that deadlines depend on."""
-
-    real_time_factor: float = option(1.0, 'speed of paced mode; deadlines are divided by it',
-                                     low=0.01, high=100.0)
 
 
 class SafetyFilterNode(RobotNode):
@@ -71,12 +55,12 @@ class SafetyFilterNode(RobotNode):
         super().__init__('safety_filter')
         graph = load_graph(self)
         self.robot = graph.robot
-        config = self.configure(FilterNodeConfig, 'filter.')
+        config = self.configure(FilterConfig, 'filter.')
         limits = JointLimits.from_robot(self.robot)
         if config.joint_limits_file:
             limits = limits.tightened(**load_joint_limits(Path(config.joint_limits_file)))
         self.filter = SafetyFilter(self.robot, limits, self.configure(SafetyConfig, 'safety.'))
-        pace = PaceConfig(float(self.declare_parameter('sim.real_time_factor', 1.0).value))
+        pace = self.configure(SimConfig, 'sim.')
         self._period = self.robot.control_period / pace.real_time_factor
         self._state_timeout = self.filter.state_timeout / pace.real_time_factor
         self._window = self.filter.config.answer_window * self._period

@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 
 from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.core.spec import Tip
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.robots.urdf import urdf_path
 
@@ -61,12 +62,13 @@ class MujocoKinematics:
         self._tip = self._model.body(robot.tip_link).id
         self._jacobian = np.zeros((3, self._model.nv))
 
-    def tip(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
-        """Return tip position [m] and velocity [m/s] in the base frame, shape (3,) each."""
+    def tip(self, position: Vector, velocity: Vector) -> Tip:
+        """Return the tip for positions and velocities of all movable joints."""
         model, data = self._model, self._data
         data.qpos[self._qpos] = position
         data.qvel[self._qvel] = velocity
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_jacBody(model, data, self._jacobian, None, self._tip)
-        return data.xpos[self._tip].copy(), self._jacobian @ data.qvel
+        jacobian = self._jacobian[:, self._qvel]
+        return Tip(data.xpos[self._tip].copy(), jacobian @ velocity, jacobian)

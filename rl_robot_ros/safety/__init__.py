@@ -16,6 +16,7 @@ file             one concept each
 `bounds`         pure functions, one per limit: clamp, effort rate, braking envelope, effort bounds
 `envelope`       :class:`BrakingEnvelope`: velocity and position limits as bounds on effort
 `monitor`        :class:`StateMonitor`: is this joint state finite, possible and inside the limits?
+`intake`         :class:`RequestIntake`: complete, finite and fresh requests, of whom
 `hold`           :class:`ControlledStop`: brake every joint to standstill, then hold it there
 `state_machine`  :class:`StateMachine`: phases, latched stop and fault, reset, fade-in
 `filter`         :class:`SafetyFilter`: all of it, one call per joint state

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.spec import Vector
 
 
@@ -37,7 +36,8 @@ def clamp_effort(effort: Vector, limit: Vector, out: Vector | None = None) -> Ve
     return clamp(effort, -limit, limit, out)
 
 
-def clamp_rate(effort: Vector, previous: Vector, step: Vector, out: Vector | None = None) -> Vector:
+def clamp_rate(effort: Vector, previous: Vector, step: Vector,
+               out: Vector | None = None) -> Vector:
     """
     Effort rate limit: let `effort` differ from `previous` by at most `step`.
 

@@ -44,9 +44,12 @@ class SafetyConfig:
     velocity_margin: float = option(
         0.05, 'part of the velocity limit that is kept free', low=0.0, high=0.9)
     envelope_gain: float = option(
-        0.35, 'part of a velocity error that the limits may take away in one control period; '
+        0.3, 'part of a velocity error that the limits may take away in one control period; '
         'more is stiffer, and chatters when joints are coupled or commands are late',
         low=0.02, high=0.7)
+    envelope_integral: float = option(
+        0.3, 'part of the effort that brings a joint back into its envelope that is added again '
+        'in every control period it stays outside', low=0.0, high=0.5)
     transport_delay: float = option(
         0.0, 'age of the state plus the time until the effort acts', unit='s', low=0.0, high=1.0)
     recover_velocity: float = option(

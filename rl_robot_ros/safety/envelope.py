@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety.config import SafetyConfig
@@ -41,7 +40,10 @@ class BrakingEnvelope:
 
     The same as :func:`~rl_robot_ros.safety.bounds.envelope` followed by
     :func:`~rl_robot_ros.safety.bounds.effort_bounds`, with everything constant computed
-    beforehand; both limits of a joint are the two rows of one array.
+    beforehand; both limits of a joint are the two rows of one array.  The hold term, which stands
+    against what the other joints and the world do to a joint, is an integrator: it pushes harder
+    for as long as a joint is over its envelope, drains as soon as it is back, and is clamped to
+    the effort limit.
 
     Holds if: every motor can brake its joint with `braking_acceleration` against everything else
     that acts on it, `inertia` is no more than about twice too large, the state is no older than
@@ -75,14 +77,21 @@ class BrakingEnvelope:
         self._work = np.empty_like(self._gain)
         self._to_lower, self._to_upper = self._work
         self._damping = np.empty_like(self.gain)
+        effort = np.array(limits.effort)
+        self._integral = np.zeros_like(self._work)
+        self._integral_low = np.stack((0.0 * effort, -effort))
+        self._integral_high = np.stack((effort, 0.0 * effort))
+        self._share = np.full_like(self._work, config.envelope_integral)
+        self._more = np.empty_like(self._work)
         self._outside = np.stack((np.array(limits.position_upper),
                                   -np.array(limits.position_lower)))
         self._recover = np.minimum(config.recover_velocity, self._speed_limit)
         self.recovering = True
 
     def begin(self) -> None:
-        """Allow the joints to start outside their limits, and to come back slowly."""
+        """Forget; the joints may start outside their limits, and come back slowly."""
         self.recovering = True
+        self._integral[:] = 0.0
 
     def speeds(self, position: Vector) -> Vector:
         """
@@ -116,6 +125,11 @@ class BrakingEnvelope:
 
     def limit(self, position: Vector, velocity: Vector, effort: Vector) -> None:
         """Bring `effort` into the bounds, in place."""
-        self.bounds(position, velocity)
+        bounds, integral = self.bounds(position, velocity), self._integral
+        np.multiply(bounds, self._share, out=self._more)
+        np.add(integral, self._more, out=integral)
+        np.maximum(integral, self._integral_low, out=integral)
+        np.minimum(integral, self._integral_high, out=integral)
+        np.add(bounds, integral, out=bounds)
         np.maximum(effort, self._to_lower, out=effort)
         np.minimum(effort, self._to_upper, out=effort)

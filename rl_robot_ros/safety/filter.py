@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.safety import intake
 from rl_robot_ros.safety.bounds import clamp
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.envelope import BrakingEnvelope
 from rl_robot_ros.safety.envelope import EffortLimit
 from rl_robot_ros.safety.hold import ControlledStop
+from rl_robot_ros.safety.intake import RequestIntake
 from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.monitor import Finding
 from rl_robot_ros.safety.monitor import StateMonitor
 from rl_robot_ros.safety.state_machine import Phase
 from rl_robot_ros.safety.state_machine import StateMachine
 
-COUNTERS = ('steps', 'limited', 'rate_overrides', 'bad_states', 'rejected_requests',
-            'rejected_size', 'rejected_not_numbers', 'rejected_not_finite', 'repeated_requests',
-            'braked', 'faults', 'stops')
+COUNTERS = ('steps', 'limited', 'rate_overrides', 'bad_states', 'braked', 'faults', 'stops',
+            *intake.COUNTERS)
 
 RATE = 'limited by effort or effort rate'
+NO_REQUEST = 'no request yet'
 ENVELOPE = 'limited by the braking envelope'
 
 
@@ -55,9 +55,9 @@ class SafetyFilter:
     freshness, finite and complete, limits, all joints at once.  The outcome depends on the inputs
     and on the number of calls alone.
 
-    Limits in order: effort rate on what was asked for, then the state-dependent limits (they
-    outrank the rate: `rate_overrides` counts), then the effort limit.  What needs no limiting
-    comes out bit-identical.
+    Limits in order: effort rate on what was asked for, then the state-dependent limits, then the
+    effort limit.  State-dependent limits and stops outrank the rate: `rate_overrides` counts.
+    What needs no limiting comes out bit-identical.
     """
 
     def __init__(self, robot: RobotSpec, limits: JointLimits | None = None,
@@ -74,7 +74,7 @@ class SafetyFilter:
         self.robot = robot
         self.config = resolve_config(SafetyConfig, to_parameters(config))
         self.limits = JointLimits.from_robot(robot) if limits is None else limits
-        _check_not_wider(self.limits, JointLimits.from_robot(robot))
+        self.limits.require_within(JointLimits.from_robot(robot))
         period = robot.control_period
         # Shorter than three periods would trip on ordinary jitter.
         self.command_timeout = max(self.config.command_timeout, 3 * period)
@@ -87,7 +87,8 @@ class SafetyFilter:
                                     self.envelope.braking_acceleration)
         self._machine = StateMachine(self.config.start_hold, self.config.fade_in, period,
                                      self.config.resume_after_loss)
-        self._most_stale = math.floor(self.command_timeout / period + 1e-9)
+        self._intake = RequestIntake(len(robot.actuated), self.command_timeout, period,
+                                     self.config.max_invalid_requests, self.counters)
         self._upper = np.array(self.limits.effort)
         self._lower = -self._upper
         self._rate_step = np.array(self.limits.effort_rate) * period
@@ -96,12 +97,8 @@ class SafetyFilter:
         self._rate_high = np.empty_like(self._upper)
         self._work = np.empty_like(self._upper)
         self._same = np.ones(len(self._upper), dtype=np.bool_)
-        self._all_true = self._same.tobytes()
-        self._asked = np.zeros_like(self._upper)  # the last accepted request
-        self._asked_by = ''
-        self._rejection = ''
-        self._invalid = 0
-        self._stale = 0
+        self._all_same = self._same.tobytes()
+        self._usable = False
 
     # -- what the node reports -----------------------------------------------------------------
 
@@ -122,8 +119,8 @@ class SafetyFilter:
 
     @property
     def at_rest(self) -> bool:
-        """Whether a stop or a hold has come to standstill."""
-        return self._hold.at_rest(self._monitor.velocity)
+        """Whether a stop or a hold has come to standstill, as far as can be seen."""
+        return self._usable and self._hold.at_rest(self._monitor.velocity)
 
     def status(self) -> dict[str, str | int | float]:
         """Return a few values for diagnostics; the counters are in it."""
@@ -184,9 +181,7 @@ class SafetyFilter:
         self._hold.release()
         if not keep_effort:
             self._applied[:] = 0.0
-        self._asked_by = ''
-        self._invalid = 0
-        self._stale = 0
+        self._intake.begin()
 
     # -- the one call per state ----------------------------------------------------------------
 
@@ -202,136 +197,91 @@ class SafetyFilter:
         :param teleop: [N m or N] what a person asks for, before the policy; None where nothing.
         :param periods: control periods since the last state, 1 or more.
         """
-        machine, monitor = self._machine, self._monitor
+        machine, asked = self._machine, self._intake
         self.counters['steps'] += 1
-        finding = monitor.check(position, velocity, self._applied, periods)
-        usable = True
+        finding = self._monitor.check(position, velocity, self._applied, periods)
+        self._usable = finding is None or finding.usable
         if finding is not None:
-            self._judge(finding)
             self.counters['bad_states'] += 1
-            usable = finding.usable
-        elif machine.phase is Phase.UNCONFIGURED or machine.phase is Phase.STOP:
-            if machine.configured():
-                self._hold.release()
-        source = self._accept(request, teleop, periods)
-        asked = usable and bool(source) and machine.request()
-        if asked and machine.blend == 1.0:
+            self._judge(finding)
+        elif machine.configured():
             self._hold.release()
-            return self._deliver(self._asked, source, usable)
-        return self._deliver_held(source if asked else '', usable, periods)
+        source = asked.take(request, teleop, machine.phase is Phase.ACTIVE, periods)
+        if asked.loss:
+            self.request_lost(asked.loss)
+        follow = self._usable and bool(source) and machine.request()
+        if follow and machine.blend == 1.0:
+            self._hold.release()
+            return self._deliver(asked.effort, source)
+        return self._deliver_held(source if follow else '', periods)
 
     def _judge(self, finding: Finding) -> None:
         if finding.fatal and self._machine.fault(finding.reason):
             self.counters['faults'] += 1
             self._hold.release()
 
-    def _accept(self, request: ArrayLike | None, teleop: ArrayLike | None, periods: int) -> str:
-        """Return whose effort stands in `_asked` now, empty where nobody's does."""
-        given, source = (request, 'policy') if teleop is None else (teleop, 'teleop')
-        self._rejection = ''
-        if given is not None:
-            self._rejection = self._refuse(given)
-            if not self._rejection:
-                self._asked_by = source
-                self._invalid = 0
-                self._stale = 0
-                return source
-            self.counters['rejected_requests'] += 1
-            self._invalid += 1
-            if self._invalid >= self.config.max_invalid_requests:
-                self.request_lost(f'{self._invalid} invalid requests in a row, the last: '
-                                  f'{self._rejection}')
-        if self._machine.phase is not Phase.ACTIVE:
-            return ''  # only a fresh request starts motion
-        self._stale += periods
-        self.counters['repeated_requests'] += 1
-        if self._stale > self._most_stale:
-            self.request_lost(f'no valid request for more than {self.command_timeout:g} s')
-            return ''
-        return self._asked_by
-
-    def _refuse(self, given: ArrayLike) -> str:
-        """Copy a complete and finite request; return why it is refused otherwise."""
-        try:
-            effort = np.asarray(given, dtype=np.float64)
-        except (TypeError, ValueError):
-            self.counters['rejected_not_numbers'] += 1
-            return 'request is not made of numbers'
-        if effort.shape != self._asked.shape:
-            self.counters['rejected_size'] += 1
-            return f'request has {effort.size} efforts, needs {self._asked.size}'
-        if np.isfinite(effort, out=self._same).tobytes() != self._all_true:
-            self.counters['rejected_not_finite'] += 1
-            return 'request is not finite'
-        self._asked[:] = effort
-        return ''
-
-    def _deliver_held(self, source: str, usable: bool, periods: int) -> Verdict:
+    def _deliver_held(self, source: str, periods: int) -> Verdict:
         """Hold or stop, or blend from the hold into the request of `source`."""
         machine, monitor, hold = self._machine, self._monitor, self._hold
-        if usable and machine.phase is not Phase.UNCONFIGURED:
-            effort = hold.effort(monitor.position, monitor.velocity, periods)
-        else:
-            effort = hold.blind_effort(monitor.position, monitor.velocity, periods)
+        control = hold.effort if self._usable else hold.blind_effort
+        effort = control(monitor.position, monitor.velocity, periods)
         if source:
             blend = machine.blend
             machine.tick(periods)
-            effort += blend * (self._asked - effort)
-            return self._deliver(effort, source, usable)
+            effort += blend * (self._intake.effort - effort)
+            return self._deliver(effort, source)
         if machine.stopping:
             if self.at_rest:
                 machine.arrived()
-            return self._deliver(effort, 'stop' if machine.latched else 'hold', usable)
+            return self._deliver(effort, 'stop' if machine.latched else 'hold')
         if machine.phase is Phase.IDLE:
-            machine.stood_still(usable and self.at_rest, periods)
-        return self._deliver(effort, 'hold', usable)
+            machine.stood_still(self.at_rest, periods)
+        return self._deliver(effort, 'hold')
 
-    def _deliver(self, wanted: Vector, source: str, usable: bool) -> Verdict:
+    def _deliver(self, wanted: Vector, source: str) -> Verdict:
         """Apply every limit to `wanted`, and say what that changed."""
         out, applied = self._work, self._applied
         np.subtract(applied, self._rate_step, out=self._rate_low)
         np.add(applied, self._rate_step, out=self._rate_high)
-        clamp(wanted, self._rate_low, self._rate_high, out)
+        held = source == 'hold' or source == 'stop'
+        if held and self._machine.stopping:
+            out[:] = wanted  # a brake does not wait for the effort rate
+        else:
+            clamp(wanted, self._rate_low, self._rate_high, out)
         rated = out.tobytes()
-        if usable:
+        if self._usable:
             for limit in self._state_limits:
                 limit.limit(self._monitor.position, self._monitor.velocity, out)
         clamp(out, self._lower, self._upper, out)
         limited = out.tobytes()
+        if held:
+            self._count_override(out)
+            applied[:] = out
+            return Verdict(out.copy(), source, True,
+                           self._machine.reason or self._monitor.complaint or NO_REQUEST)
         reason = ''
         if limited != wanted.tobytes():
-            if np.equal(out, wanted, out=self._same).tobytes() == self._all_true:
+            if np.equal(out, wanted, out=self._same).tobytes() == self._all_same:
                 out[:] = wanted  # only the sign of a zero was lost
             else:
                 reason = RATE if limited == rated else self._explain(wanted, out)
         applied[:] = out
-        if source == 'hold' or source == 'stop':
-            return Verdict(out.copy(), source, True, self._machine.reason)
         if reason:
             self.counters['limited'] += 1
-        elif wanted is not self._asked:
+        elif wanted is not self._intake.effort:
             reason = 'fades in'
-        reason = reason or self._rejection
+        reason = reason or self._intake.rejection
         return Verdict(out.copy(), source, bool(reason), reason)
 
     def _explain(self, wanted: Vector, out: Vector) -> str:
-        """Say which limit came after the effort rate, and count where it outranked that."""
-        if ((out < self._rate_low) | (out > self._rate_high)).any():
-            self.counters['rate_overrides'] += 1
+        """Say which limit came after the effort rate."""
+        self._count_override(out)
         rated = clamp(wanted, self._rate_low, self._rate_high)
         if (clamp(rated, self._lower, self._upper, rated) == out).all():
             return RATE
         return ENVELOPE
 
-
-def _check_not_wider(limits: JointLimits, widest: JointLimits) -> None:
-    """Refuse limits that were not made by tightening those of the datasheet."""
-    if limits.joints != widest.joints:
-        raise ValueError(f'limits are for {", ".join(limits.joints)}, the robot has '
-                         + ', '.join(widest.joints))
-    widest.tightened(**{joint: {
-        'has_position_limits': True, 'min_position': limits.position_lower[index],
-        'max_position': limits.position_upper[index],
-        'has_velocity_limits': True, 'max_velocity': limits.velocity[index],
-        'has_effort_limits': True, 'max_effort': limits.effort[index],
-        'max_effort_rate': limits.effort_rate[index]} for index, joint in enumerate(limits.joints)})
+    def _count_override(self, out: Vector) -> None:
+        """Count where something outranked the effort rate."""
+        if ((out < self._rate_low) | (out > self._rate_high)).any():
+            self.counters['rate_overrides'] += 1

@@ -98,6 +98,19 @@ class JointLimits:
                 values[name][index] = value
         return replace(self, **{name: tuple(value) for name, value in values.items()})
 
+    def require_within(self, widest: JointLimits) -> None:
+        """Raise ValueError where a limit is wider than in `widest`, or the joints differ."""
+        if self.joints != widest.joints:
+            raise ValueError(f'limits are for {", ".join(self.joints)}, the robot has '
+                             + ', '.join(widest.joints))
+        widest.tightened(**{joint: {
+            'has_position_limits': True, 'min_position': self.position_lower[index],
+            'max_position': self.position_upper[index],
+            'has_velocity_limits': True, 'max_velocity': self.velocity[index],
+            'has_effort_limits': True, 'max_effort': self.effort[index],
+            'max_effort_rate': self.effort_rate[index],
+        } for index, joint in enumerate(self.joints)})
+
 
 # key -> (field of JointLimits, whether a smaller value is the tighter one)
 TIGHTENS = {

@@ -1,4 +1,4 @@
-"""Is this joint state complete, finite, possible, and inside the limits?"""
+"""Judges joint states: complete, finite, possible, and inside the limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety.bounds import exceeds
@@ -22,6 +21,12 @@ TURN = 2.0 * math.pi
 
 # Rows of what is compared in one go with what is allowed.
 JUMP, DRIFT, SPEED, ABOVE, BELOW = range(5)
+FATAL = {  # the gravest first
+    DRIFT: 'position and velocity disagree',
+    SPEED: 'velocity is far over its limit',
+    ABOVE: 'position is far beyond its upper limit',
+    BELOW: 'position is far beyond its lower limit',
+}
 
 
 class Finding(NamedTuple):
@@ -65,7 +70,6 @@ class StateMonitor:
         velocity = np.array(limits.velocity)
         continuous = np.isinf(limits.position_upper) & np.isinf(limits.position_lower)
         self._continuous = continuous if continuous.any() else None
-        self._fastest = FASTEST * velocity
         self._keep = 1.0 - 1.0 / config.consistency_window
         self._jump = config.max_position_jump * velocity * self._period
         self._jump_periods = 1
@@ -78,8 +82,11 @@ class StateMonitor:
         self._jumped, self._drifted, self._speed, self._above, self._below = self._seen
         self._good = np.ones(self._allowed.shape, dtype=np.bool_)
         self._all_good = self._good.tobytes()
-        self._finite = np.empty(len(velocity), dtype=np.bool_)
-        self._all_finite = np.ones(len(velocity), dtype=np.bool_).tobytes()
+        self._now = self._seen[SPEED:]
+        self._possible = np.full(self._now.shape, FURTHEST)
+        self._possible[0] = FASTEST * velocity
+        self._can = np.ones(self._now.shape, dtype=np.bool_)
+        self._all_can = self._can.tobytes()
         self._drift = np.zeros_like(velocity)
         self._mean = np.empty_like(velocity)
         self._work = np.empty_like(velocity)
@@ -131,10 +138,11 @@ class StateMonitor:
         if q.shape != self.position.shape or v.shape != self.position.shape:
             return self._reject(f'joint state has {q.size} positions and {v.size} velocities, '
                                 f'needs {len(self._joints)} of each', periods)
-        for values in (q, v):
-            if np.isfinite(values, out=self._finite).tobytes() != self._all_finite:
-                return self._reject('joint state is not finite: '
-                                    + self._name(np.logical_not(self._finite)), periods)
+        np.absolute(v, out=self._speed)
+        self._above[:] = q
+        np.negative(q, out=self._below)
+        if np.less_equal(self._now, self._possible, out=self._can).tobytes() != self._all_can:
+            return self._reject(self._why_impossible(q, v), periods)
         self._measure(q, v, periods)
         if np.less_equal(self._seen, self._allowed, out=self._good).tobytes() != self._all_good:
             finding = self._diagnose(q, v, periods)
@@ -147,10 +155,7 @@ class StateMonitor:
         return finding
 
     def _measure(self, q: Vector, v: Vector, periods: int) -> None:
-        """Fill in what `_allowed` is compared with."""
-        np.absolute(v, out=self._speed)
-        self._above[:] = q
-        np.negative(q, out=self._below)
+        """Compare with the last state, for JUMP and DRIFT."""
         if self._first:
             self._seen[JUMP:SPEED] = 0.0
             self._drift[:] = 0.0
@@ -172,9 +177,6 @@ class StateMonitor:
 
     def _diagnose(self, q: Vector, v: Vector, periods: int) -> Finding | None:
         """Find out which check tripped, the gravest first."""
-        bad = exceeds(np.abs(q), np.full_like(q, FURTHEST)) | exceeds(np.abs(v), self._fastest)
-        if bad.any():
-            return self._reject(f'joint state is not possible: {self._name(bad)}', periods)
         bad = np.logical_not(self._good)
         if bad[JUMP].any():
             self._drift -= self._work  # a glitch is no drift
@@ -185,19 +187,21 @@ class StateMonitor:
             self._allowed[ABOVE:] = math.inf
             return None
         self._accept(q, v)
-        for row, text in ((DRIFT, 'position and velocity disagree'),
-                          (SPEED, 'velocity is far over its limit'),
-                          (ABOVE, 'position is far beyond its upper limit'),
-                          (BELOW, 'position is far beyond its lower limit')):
-            if bad[row].any():
-                break
-        reason = f'{text}: {self._name(bad[row])}'
+        row = next(row for row in FATAL if bad[row].any())
+        reason = f'{FATAL[row]}: {self._name(bad[row])}'
         # A reset may let a joint come back from outside, so that is no cause to refuse it.
         self.complaint = '' if row >= ABOVE else reason
         return Finding(reason, usable=True, fatal=True)
 
+    def _why_impossible(self, q: Vector, v: Vector) -> str:
+        bad = np.logical_not(np.isfinite(q) & np.isfinite(v))
+        if bad.any():
+            return f'joint state is not finite: {self._name(bad)}'
+        bad = np.logical_not(self._can[0] & self._can[1] & self._can[2])
+        return f'joint state is not possible: {self._name(bad)}'
+
     def _check_frozen(self, q: Vector, v: Vector, effort: Vector, periods: int) -> Finding | None:
-        """Real sensors have noise: the same bits again while the motors push are no measurement."""
+        """Find a state that repeats bit by bit while the motors push: real sensors have noise."""
         now = q.tobytes() + v.tobytes()
         if now != self._last_bytes:
             self._last_bytes = now

@@ -15,6 +15,9 @@ from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.robots.model import build_spec
 
+DIVERGED = [int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADQVEL),
+            int(mujoco.mjtWarning.mjWARN_BADQACC)]
+
 
 class World:
     """
@@ -53,7 +56,8 @@ class World:
         """
         self.data.qfrc_applied[self._motors] = effort
         mujoco.mj_step(self.model, self.data, self.robot.physics_steps)
-        if not np.isfinite(self.data.qvel).all():
+        # MuJoCo answers nonsense by starting over from its own pose, and counts a warning.
+        if self.data.warning.number[DIVERGED].any():
             raise FloatingPointError(f'simulation of {self.robot.name} diverged under effort '
                                      f'{effort}')
 

@@ -5,7 +5,7 @@ Reach: bring the tip of an arm to a target and stop there, with torques.
 compensation; 1 means ``action_scale * effort_limit`` (for `arm7` 26.1 N m on joints 1 to 4, 3.6 N m
 on 5 to 7), held for one decision period (20 ms).
 
-**Observation space** (n = 7: 33 numbers; the terms in square brackets can be left out)
+**Observation space** (n = 7: 40 numbers; the terms in square brackets can be left out)
 
 ================= ==== ======= ===================================================================
 term              size unit    meaning
@@ -17,6 +17,8 @@ velocity          n    rad/s   joint velocities
 [tip_velocity]    3    m/s     tip velocity in the base frame
 [error]           3    m       target minus tip
 [target]          3    m       target in the base frame
+[pull]            n    m^2     :math:`J^T (g - p)`, the joint torques that a spring of 1 N/m between
+                               tip and target would need (Khatib 1987)
 ================= ==== ======= ===================================================================
 
 **Reward**, per control state, the sum of
@@ -55,6 +57,7 @@ from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Outcome
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Term
+from rl_robot_ros.core.spec import Tip
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.robots.model import MujocoKinematics
 
@@ -114,7 +117,7 @@ class Reach:
         if config.observe_task:
             terms += [Term('previous_action', motors), Term('tip', 3, 'm'),
                       Term('tip_velocity', 3, 'm/s'), Term('error', 3, 'm'),
-                      Term('target', 3, 'm')]
+                      Term('target', 3, 'm'), Term('pull', n, 'm^2')]
         self.observation_terms = tuple(terms)
         self.max_episode_steps = config.max_episode_steps
         self.train_episode_steps = config.train_episode_steps
@@ -124,7 +127,8 @@ class Reach:
         self._hold_states = max(1, math.ceil(config.success_time / robot.control_period - 1e-9))
         self._held = 0
         # The same joint state is observed and judged: compute its tip once.
-        self._tip_of: tuple[bytes, Vector, Vector] = (b'', np.zeros(3), np.zeros(3))
+        self._tip_key = b''
+        self._tip_value = self.kinematics.tip(np.array(robot.home), np.zeros(n))
 
     def initial_state(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
         """Draw a configuration near home, at rest."""
@@ -145,36 +149,40 @@ class Reach:
         if self.config.fixed_target:
             return np.array(self.config.fixed_target)
         still = np.zeros(len(self.robot.home))
-        while True:
+        for _ in range(10_000):
             position = self._near_home(rng, self.config.target_spread)
-            tip, _ = self.kinematics.tip(position, still)
+            tip = self.kinematics.tip(position, still).position
             if math.hypot(tip[0], tip[1]) >= MIN_RADIUS and tip[2] >= MIN_HEIGHT:
                 return tip
+        raise ValueError(f'task.target_spread: no target of {self.robot.name} within '
+                         f'{self.config.target_spread} rad of home is {MIN_RADIUS} m from the '
+                         f'base axis and {MIN_HEIGHT} m above ground')
 
     def begin(self, goal: Vector) -> None:
         """Start an episode with a target, or change it."""
         self.target = np.array(goal, dtype=np.float64)
         self._held = 0
 
-    def _tip(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
+    def _tip(self, position: Vector, velocity: Vector) -> Tip:
         key = position.tobytes() + velocity.tobytes()
-        if key != self._tip_of[0]:
-            self._tip_of = (key, *self.kinematics.tip(position, velocity))
-        return self._tip_of[1], self._tip_of[2]
+        if key != self._tip_key:
+            self._tip_key, self._tip_value = key, self.kinematics.tip(position, velocity)
+        return self._tip_value
 
     def observe(self, position: Vector, velocity: Vector, previous_action: Vector) -> Vector:
         """Return the observation, see the module docstring."""
         if not self.config.observe_task:
             return np.concatenate((position, velocity))
-        tip, tip_velocity = self._tip(position, velocity)
-        return np.concatenate((position, velocity, previous_action, tip, tip_velocity,
-                               self.target - tip, self.target))
+        tip, tip_velocity, jacobian = self._tip(position, velocity)
+        error = self.target - tip
+        return np.concatenate((position, velocity, previous_action, tip, tip_velocity, error,
+                               self.target, error @ jacobian))
 
     def evaluate(self, position: Vector, velocity: Vector, action: Vector,
                  previous_action: Vector) -> Outcome:
         """Judge one control state, see the module docstring."""
         config = self.config
-        tip, tip_velocity = self._tip(position, velocity)
+        tip, tip_velocity, _ = self._tip(position, velocity)
         error = self.target - tip
         distance = math.sqrt(error @ error)
         speed = math.sqrt(tip_velocity @ tip_velocity)

@@ -1,4 +1,4 @@
-"""Small robots for the tests of the safety filter."""
+"""A small robot and its physics, for the tests of the safety filter."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import replace
 import math
 from typing import Any
 
+import numpy as np
 from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety.config import SafetyConfig
 
 EFFORT = 87.0
+PERIOD = 0.005
 
 
 def make_robot(joints: int = 3, **changes: Any) -> RobotSpec:
@@ -24,9 +27,22 @@ def make_robot(joints: int = 3, **changes: Any) -> RobotSpec:
         position_lower=each(-2.0), position_upper=each(1.5), velocity_limit=each(2.0),
         effort_limit=each(EFFORT), effort_rate_limit=each(1000.0),
         braking_acceleration=each(8.0), inertia=each(1.2), armature=each(0.1), home=each(0.0),
-        control_period=0.005, decision_periods=4, physics_steps=5, action_scale=0.3,
+        control_period=PERIOD, decision_periods=4, physics_steps=5, action_scale=0.3,
         gravity_compensated=True)
     return replace(robot, **changes)
+
+
+def make_mixed_robot(**changes: Any) -> RobotSpec:
+    """Make a robot of six different joints, the last of which turns for ever."""
+    values: dict[str, Any] = {
+        'position_lower': (-2.0, -0.1, 0.0, -3.0, -1.0, -math.inf),
+        'position_upper': (1.5, 0.1, 0.5, -0.5, 1.0, math.inf),
+        'velocity_limit': (2.0, 0.5, 1.0, 4.0, 10.0, 3.0),
+        'effort_limit': (87.0, 20.0, 300.0, 12.0, 40.0, 5.0),
+        'effort_rate_limit': (1000.0, 200.0, 5000.0, 1000.0, 4000.0, 100.0),
+        'braking_acceleration': (8.0, 10.0, 5.0, 20.0, 30.0, 5.0),
+        'inertia': (1.2, 1.0, 20.0, 0.1, 0.5, 0.3)}
+    return make_robot(6, **{**values, **changes})
 
 
 def continuous(robot: RobotSpec) -> RobotSpec:
@@ -38,3 +54,25 @@ def continuous(robot: RobotSpec) -> RobotSpec:
 def at_once(**changes: Any) -> SafetyConfig:
     """Make a configuration that is ACTIVE at the first request."""
     return replace(SafetyConfig(start_hold=0.0, fade_in=0.0), **changes)
+
+
+class Plant:
+    """Joints that do not know of each other: inertia times acceleration is effort."""
+
+    def __init__(self, robot: RobotSpec, position: Vector | float = 0.0,
+                 velocity: Vector | float = 0.0, inertia: float = 1.0) -> None:
+        self.inertia = inertia * np.array(robot.inertia)
+        self.position = np.zeros_like(self.inertia) + position
+        self.velocity = np.zeros_like(self.inertia) + velocity
+        self.period = robot.control_period
+
+    def move(self, effort: Vector, parts: int = 1) -> tuple[Vector, Vector]:
+        """Move on by a control period; returns what was passed on the way, shape (parts, n)."""
+        step = self.period / parts
+        acceleration = effort / self.inertia
+        passed = []
+        for _ in range(parts):
+            self.position = self.position + self.velocity * step + acceleration * step**2 / 2.0
+            self.velocity = self.velocity + acceleration * step
+            passed.append((self.position, self.velocity))
+        return np.array([q for q, _ in passed]), np.array([v for _, v in passed])

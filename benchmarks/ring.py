@@ -1,0 +1,136 @@
+"""
+How fast the lockstep ring turns, and where the time goes.
+
+Side by side in one run: (1) a bare ring of processes that pass the same messages and compute
+nothing, (2) what each node computes per control period, measured alone with its publishers
+unplugged, (3) the real ring, without and with a learner beside it.  The figure is::
+
+    real round time / (bare round time + computes)        target <= 1.25
+
+    python benchmarks/ring.py [--rounds 5] [--seconds 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from rl_robot_ros.bringup import Graph
+from rl_robot_ros.bringup import graph_environment
+from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.spec import PolicyContract
+from rl_robot_ros.core.weights import WeightSet
+from rl_robot_ros.env import RobotEnv
+from rl_robot_ros.policy_file import save_policy
+from rl_robot_ros.settings import Settings
+
+RING = ('mujoco_sim', 'safety_filter', 'policy')
+WARM_UP = 4.0  # [s] processes find each other
+
+
+def write_policy(path: Path) -> None:
+    """Write an untrained policy that acts uniformly, with inference of the usual size."""
+    env = RobotEnv.make('arm7', 'reach')
+    network = f'squashed_gaussian {env.layout.observation_size}-128-128-14 relu'
+    contract = PolicyContract(network, env.robot.actuated, env.task.observation_terms)
+    weights = initial_weights(network, np.random.default_rng(0))
+    save_policy(path, WeightSet.make(1, 1, contract.schema, weights, 'policy'))
+
+
+def bare_rate(seconds: float) -> float:
+    """Return rounds per second of the bare ring."""
+    environment = {**graph_environment(), 'RING_SECONDS': str(seconds)}
+    command = [sys.executable, str(Path(__file__).with_name('bare_ring.py'))]
+    others = [subprocess.Popen([*command, role], env=environment) for role in ('filter', 'policy')]
+    try:
+        output = subprocess.run([*command, 'sim'], env=environment, capture_output=True, text=True,
+                                timeout=seconds + 60.0, check=True).stdout
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+    return float(output.split()[-1])
+
+
+def compute_times() -> dict[str, float]:
+    """Return seconds per control period that each node computes, without any transport."""
+    command = [sys.executable, str(Path(__file__).with_name('node_compute.py'))]
+    output = subprocess.run(command, env=graph_environment(), capture_output=True, text=True,
+                            timeout=120.0, check=True).stdout
+    return {name: float(value) for name, value in (line.split() for line in output.splitlines())}
+
+
+def real_rate(seconds: float, learner: bool) -> float:
+    """Return control periods per second of the real ring, `sync: off`."""
+    from rl_robot_ros.monitor import Monitor
+    nodes = (*RING, 'learner') if learner else RING
+    with tempfile.TemporaryDirectory() as folder:
+        policy = Path(folder) / 'policy.safetensors'
+        write_policy(policy)
+        settings = Settings.resolve({
+            'use_sim_time': True, 'seed': 1, 'sync.enabled': False, 'learner.run': folder + '/run',
+            'policy.checkpoint': '' if learner else str(policy)})
+        parameters = Path(folder) / 'config.yaml'
+        parameters.write_text(settings.yaml())
+        with Graph(parameters, nodes, log=Path(folder)) as graph, \
+                Monitor(graph.environment) as monitor:
+            def steps() -> int:
+                return int(monitor.values('mujoco_sim').get('steps', 0))
+
+            deadline = time.monotonic() + 60.0
+            while steps() < (6000 if learner else 1000) and time.monotonic() < deadline:
+                monitor.spin(0.1)
+            # Diagnostics come once a second: count between two of them.
+            first = steps()
+            while steps() == first and time.monotonic() < deadline:
+                monitor.spin(0.01)
+            first, start = steps(), time.monotonic()
+            last, end = first, start
+            while end - start < seconds and time.monotonic() < deadline:
+                monitor.spin(0.01)
+                if steps() != last:
+                    last, end = steps(), time.monotonic()
+            return (last - first) / max(end - start, 1e-9)
+
+
+def main() -> None:
+    """Measure in turn, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--rounds', type=int, default=5, help='times each contender is measured')
+    parser.add_argument('--seconds', type=float, default=4.0, help='length of one measurement')
+    options = parser.parse_args()
+    bare, alone, learning, computes = [], [], [], []
+    for number in range(options.rounds):
+        bare.append(bare_rate(options.seconds))
+        computes.append(compute_times())
+        alone.append(real_rate(options.seconds, learner=False))
+        learning.append(real_rate(options.seconds, learner=True))
+        print(f'round {number + 1}: bare {bare[-1]:.0f}/s, real {alone[-1]:.0f}/s, '
+              f'with learner {learning[-1]:.0f}/s', flush=True)
+    parts = {name: statistics.median(c[name] for c in computes) for name in computes[0]}
+    total = [1.0 / b + sum(c.values()) for b, c in zip(bare, computes)]
+    print(f'\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, '
+          f'{time.strftime("%Y-%m-%d")}; medians of {options.rounds}')
+    print('| part | us per control period |\n|---|---|')
+    print(f'| bare ring of the same messages | {1e6 / statistics.median(bare):.0f} |')
+    for name, value in parts.items():
+        print(f'| {name} computes | {value * 1e6:.0f} |')
+    print(f'| sum of these | {statistics.median(total) * 1e6:.0f} |')
+    for name, rates in (('real ring', alone), ('real ring beside a learner', learning)):
+        ratio = statistics.median(1.0 / r / t for r, t in zip(rates, total))
+        print(f'| {name} ({statistics.median(rates):.0f} control periods/s) | '
+              f'{1e6 / statistics.median(rates):.0f} = {ratio:.2f} x the sum |')
+
+
+if __name__ == '__main__':
+    main()

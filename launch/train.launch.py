@@ -1,0 +1,77 @@
+"""Train: simulated robot, safety filter, policy and learner, in lockstep."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.actions import Shutdown
+from launch.substitutions import EnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.actions import PushRosNamespace
+from launch_ros.substitutions import FindPackageShare
+
+SHARE = FindPackageShare('rl_robot_ros')
+PARAMETERS = [
+    LaunchConfiguration('params_file'),
+    LaunchConfiguration('algorithm_file'),
+    {
+        'robot': LaunchConfiguration('robot'),
+        'task': LaunchConfiguration('task'),
+        'algorithm': LaunchConfiguration('algorithm'),
+        'preset': LaunchConfiguration('preset'),
+        'use_sim_time': LaunchConfiguration('use_sim_time'),
+        'policy.checkpoint': LaunchConfiguration('checkpoint'),
+        'learner.run': LaunchConfiguration('run'),
+        'learner.resume': LaunchConfiguration('resume'),
+        'sim.clock_file': LaunchConfiguration('clock_file'),
+        'stop.success': LaunchConfiguration('until_success'),
+    },
+]
+ARGUMENTS = ['--log-level', LaunchConfiguration('log_level')]
+
+
+def generate_launch_description():
+    """Describe the graph."""
+    return LaunchDescription([
+        DeclareLaunchArgument('robot', default_value='arm7',
+                              description='Datasheet, or my_package.my_module:ROBOT'),
+        DeclareLaunchArgument('task', default_value='reach',
+                              description='Task, or my_package.my_module:TASK'),
+        DeclareLaunchArgument('algorithm', default_value='sac',
+                              description='Algorithm, or my_package.my_module:ALGORITHM'),
+        DeclareLaunchArgument('preset', default_value='',
+                              description='Named sets of values, separated by commas'),
+        DeclareLaunchArgument('run', default_value='',
+                              description='Run directory; empty: a new one below ./runs'),
+        DeclareLaunchArgument('resume', default_value='false',
+                              description='Go on with the run of this directory'),
+        DeclareLaunchArgument('checkpoint', default_value='',
+                              description='Policy file to act with until the learner is there'),
+        DeclareLaunchArgument('until_success', default_value='0.95',
+                              description='Stop at this success rate; 0: train for ever'),
+        DeclareLaunchArgument('params_file',
+                              default_value=PathJoinSubstitution([SHARE, 'config', 'train.yaml']),
+                              description='ROS parameters of all nodes'),
+        DeclareLaunchArgument('algorithm_file', description='What the algorithm needs of the graph',
+                              default_value=[SHARE, '/config/algorithms/',
+                                             LaunchConfiguration('algorithm'), '.yaml']),
+        DeclareLaunchArgument('namespace', default_value='', description='One robot of a fleet'),
+        DeclareLaunchArgument('use_sim_time', default_value='true',
+                              description='Stamps are simulated time'),
+        DeclareLaunchArgument('clock_file', description='Keeps simulated time rising',
+                              default_value=[EnvironmentVariable('HOME', default_value='/tmp'),
+                                             '/.ros/rl_robot_ros/sim_clock.json']),
+        DeclareLaunchArgument('log_level', default_value='info',
+                              description='debug, info, warn or error'),
+        PushRosNamespace(LaunchConfiguration('namespace')),
+        Node(package='rl_robot_ros', executable='safety_filter', name='safety_filter',
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, respawn=True, output='screen'),
+        Node(package='rl_robot_ros', executable='policy', name='policy',
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, respawn=True, output='screen'),
+        Node(package='rl_robot_ros', executable='mujoco_sim', name='mujoco_sim',
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, respawn=True, output='screen'),
+        # When the learner is done, so is the graph; it saved a checkpoint before.
+        Node(package='rl_robot_ros', executable='learner', name='learner',
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, on_exit=Shutdown(),
+             sigterm_timeout='20', output='screen'),
+    ])

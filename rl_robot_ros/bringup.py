@@ -1,0 +1,169 @@
+"""
+Start and supervise the nodes of a graph where there is no ``ros2 launch``.
+
+The same executables and parameter file as in the launch files, one process per node.  A node that
+dies is started again (a learner resumes its run); one that dies too often ends the graph.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Mapping
+import ctypes
+from dataclasses import dataclass
+from dataclasses import field
+import os
+from pathlib import Path
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from typing import IO
+
+NODES = ('mujoco_sim', 'safety_filter', 'policy', 'learner')
+RESTARTS, RESTART_WINDOW = 3, 60.0  # a node may die this often in so many seconds
+PR_SET_PDEATHSIG = 1
+
+
+def graph_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """
+    Return the environment of a graph of our own.
+
+    Where the user has not said otherwise, the graph stays on this machine and in a random domain:
+    a robot in the same room must not hear a simulation.
+    """
+    environment = dict(os.environ if base is None else base)
+    environment.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    environment.setdefault('ROS_DOMAIN_ID', str(1 + secrets.randbelow(100)))
+    # One small matrix product per tick: threads would only wait for each other.
+    for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'):
+        environment.setdefault(name, '1')
+    environment['PYTHONUNBUFFERED'] = '1'
+    return environment
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when its supervisor is killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass
+class Process:
+    """One supervised node."""
+
+    name: str
+    command: list[str]
+    child: subprocess.Popen[bytes] | None = None
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS + 1))
+
+
+class Graph:
+    """
+    The processes of one graph.
+
+    :param parameters: ROS parameter file for every node.
+    :param nodes: which nodes to start, see `NODES`.
+    :param log: directory of one log file per node; None inherits the terminal.
+    :param namespace: ROS namespace.
+    :param tell: called with one sentence when a node dies or is started again.
+    """
+
+    def __init__(self, parameters: Path, nodes: tuple[str, ...] = NODES, log: Path | None = None,
+                 namespace: str = '', environment: Mapping[str, str] | None = None,
+                 tell: Callable[[str], None] = print) -> None:
+        self.environment = graph_environment(environment)
+        self.log = log
+        self.tell = tell
+        self.processes = {name: Process(name, node_command(name, parameters, namespace))
+                          for name in nodes}
+
+    def __enter__(self) -> Graph:
+        """Start all nodes."""
+        for process in self.processes.values():
+            self._start(process)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop all nodes."""
+        self.stop()
+
+    def _start(self, process: Process, extra: tuple[str, ...] = ()) -> None:
+        output: IO[bytes] | None = None
+        if self.log is not None:
+            self.log.mkdir(parents=True, exist_ok=True)
+            output = open(self.log / f'{process.name}.log', 'ab')
+        try:
+            # A session of its own: Ctrl-C reaches the supervisor alone, which stops in order.
+            process.child = subprocess.Popen(
+                [*process.command, *extra], env=self.environment, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT if output else None,
+                start_new_session=True, preexec_fn=_die_with_parent)
+        finally:
+            if output is not None:
+                output.close()
+
+    def poll(self) -> dict[str, int]:
+        """
+        Look after the nodes: start again what died, return what has ended for good.
+
+        :returns: exit status of each node that ended by itself or died too often.
+        """
+        ended: dict[str, int] = {}
+        for process in self.processes.values():
+            status = None if process.child is None else process.child.poll()
+            if status is None:
+                continue
+            now = time.monotonic()
+            process.deaths.append(now)
+            often = len(process.deaths) > RESTARTS and now - process.deaths[0] < RESTART_WINDOW
+            # 0: it was done; 2: bad configuration, which a restart does not mend.
+            if status in (0, 2) or often:
+                ended[process.name] = status
+                continue
+            self.tell(f'{process.name} died ({_describe(status)}), starting it again')
+            resume = ('-p', 'learner.resume:=true') if process.name == 'learner' else ()
+            self._start(process, resume)
+        return ended
+
+    def stop(self, patience: float = 15.0) -> None:
+        """
+        Stop all nodes: the learner saves, the filter leaves a safe last command.
+
+        :param patience: [s] until a node that does not end is killed.
+        """
+        end = time.monotonic() + patience
+        # The learner first, while the graph still runs; the filter last but for the robot.
+        for names in (('learner',), ('policy',), ('safety_filter',), ('mujoco_sim',)):
+            children = [p.child for n, p in self.processes.items()
+                        if n in names and p.child is not None and p.child.poll() is None]
+            for child in children:
+                child.send_signal(signal.SIGINT)
+            for child in children:
+                try:
+                    child.wait(max(0.1, end - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    self.tell(f'process {child.pid} does not end, killing it')
+                    child.kill()
+                    child.wait()
+
+    def output(self, name: str, lines: int = 15) -> str:
+        """Return the last lines of a node's log."""
+        path = None if self.log is None else self.log / f'{name}.log'
+        if path is None or not path.exists():
+            return ''
+        return '\n'.join(path.read_text(errors='replace').splitlines()[-lines:])
+
+
+def node_command(name: str, parameters: Path, namespace: str = '') -> list[str]:
+    """Return the command line of one node."""
+    command = [sys.executable, '-m', f'rl_robot_ros.nodes.{name}', '--ros-args', '--params-file',
+               str(parameters)]
+    if namespace:
+        command += ['-r', f'__ns:=/{namespace.strip("/")}']
+    return command
+
+
+def _describe(status: int) -> str:
+    return f'signal {signal.Signals(-status).name}' if status < 0 else f'status {status}'

@@ -1,0 +1,125 @@
+"""
+``rl-robot``: train, play, evaluate and check, from a terminal.
+
+Every value of every node can be given as ``name=value``; ``rl-robot train --list`` shows them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+import sys
+from typing import Any
+
+EXAMPLES = """
+examples:
+  rl-robot train                                    arm7 learns to reach, about ten minutes
+  rl-robot train --robot cartpole --task balance    one minute
+  rl-robot train task.bonus=2 algorithm.lr_actor=1e-4 --until success=0.95
+  rl-robot train --preset s1_reach                  a named set of values
+  rl-robot train --resume runs/...-arm7-reach-sac   go on where a run ended
+  rl-robot play runs/...-arm7-reach-sac --view      watch it
+  rl-robot play runs/...-arm7-reach-sac --video reach.gif
+  rl-robot evaluate runs/...-arm7-reach-sac         100 episodes, JSON report
+  rl-robot doctor                                   what is missing on this machine
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog='rl-robot', description='Reinforcement learning that runs as a ROS 2 graph.',
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True, metavar='command')
+    _add_train(commands)
+    play = commands.add_parser(
+        'play', help='run trained weights at the pace of life',
+        description='Start robot, filter and policy, without a learner.')
+    play.add_argument('source', type=Path, help='run directory or policy file')
+    play.add_argument('--view', action='store_true', help="show MuJoCo's viewer (needs a display)")
+    play.add_argument('--video', type=Path, help='write a GIF or MP4 (headless: EGL or OSMesa)')
+    play.add_argument('--seconds', type=float, default=0.0,
+                      help='stop after this much simulated time; default: until Ctrl-C, or 12 s '
+                           'with --video')
+    _add_values(play)
+    evaluate = commands.add_parser(
+        'evaluate', help='measure trained weights',
+        description='Run episodes through the graph, without exploration, and report.')
+    evaluate.add_argument('source', type=Path, help='run directory or policy file')
+    evaluate.add_argument('--episodes', type=int, default=100, help='default: 100')
+    evaluate.add_argument('--output', type=Path, help='JSON report; default: evaluation.json '
+                                                      'beside the policy')
+    _add_values(evaluate)
+    commands.add_parser('doctor', help='check this machine',
+                        description='Check Python, ROS, DDS, libraries and rendering, and say '
+                                    'what to do about each failure.')
+    return parser
+
+
+def _add_train(commands: Any) -> None:
+    train = commands.add_parser(
+        'train', help='train a policy through the ROS graph',
+        description='Start simulation, policy, safety filter and learner as four processes that '
+                    'talk over DDS, and train. Ctrl-C at any time leaves a usable checkpoint.',
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    train.add_argument('--robot', help='datasheet; default: arm7')
+    train.add_argument('--task', help='task; default: reach')
+    train.add_argument('--algorithm', help='algorithm; default: sac')
+    train.add_argument('--preset', help='named sets of values, separated by commas')
+    train.add_argument('--seed', type=int, help='seed of everything random; default: a random one')
+    train.add_argument('--params-file', type=Path, help='ROS parameter file to begin with; '
+                                                        'default: config/train.yaml')
+    train.add_argument('--until', metavar='success=0.95',
+                       help='stop at this success rate over 100 training episodes')
+    train.add_argument('--minutes', type=float, help='stop after this long')
+    train.add_argument('--steps', type=int, help='stop after this many control periods')
+    train.add_argument('--runs', type=Path, default=Path('runs'), help='where runs are kept')
+    train.add_argument('--name', default='', help='name of the run directory')
+    train.add_argument('--resume', type=Path, metavar='RUN', help='go on with this run')
+    train.add_argument('--in-process', action='store_true',
+                       help='the same robot, task, filter and rows without ROS')
+    train.add_argument('--episodes', type=int, default=100,
+                       help='episodes of the final evaluation, 0 for none; default: 100')
+    train.add_argument('--list', action='store_true', help='show every parameter and its value')
+    _add_values(train)
+
+
+def _add_values(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('values', nargs='*', metavar='name=value',
+                        help='any parameter, such as task.bonus=2')
+
+
+def parse_values(words: Sequence[str]) -> dict[str, str]:
+    """
+    Read ``name=value`` words.
+
+    :raises ValueError: a word without ``=``.
+    """
+    values = {}
+    for word in words:
+        name, equals, value = word.partition('=')
+        if not equals or not name:
+            raise ValueError(f'{word!r}: expected name=value, such as task.bonus=2')
+        values[name] = value
+    return values
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == 'doctor':
+            from rl_robot_ros import doctor
+            return doctor.main()
+        from rl_robot_ros import commands
+        return {'train': commands.train, 'play': commands.play,
+                'evaluate': commands.evaluate}[options.command](options)
+    except (ValueError, OSError) as error:
+        print(f'rl-robot {options.command}: {error}', file=sys.stderr)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())

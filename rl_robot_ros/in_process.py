@@ -1,0 +1,87 @@
+"""Training without ROS: the same session, fed by `env.py` instead of by topics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+import secrets
+import time
+from typing import Any
+
+import numpy as np
+
+from rl_robot_ros.algorithms.networks import prepare_torch
+from rl_robot_ros.core.config import resolve_config
+from rl_robot_ros.core.flow import FlowConfig
+from rl_robot_ros.core.policy import Policy
+from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.core.weights import WeightSet
+from rl_robot_ros.env import RobotEnv
+from rl_robot_ros.learning.session import Session
+from rl_robot_ros.safety.config import SafetyConfig
+from rl_robot_ros.settings import LearnerConfig
+from rl_robot_ros.settings import Settings
+from rl_robot_ros.settings import StopConfig
+
+
+def make_session(settings: Settings) -> tuple[RobotEnv, Session]:
+    """Build environment and session from resolved settings."""
+    values, graph = settings.values, settings.graph
+    seed = secrets.randbits(32) if graph.seed < 0 else graph.seed
+    robot = resolve('robot', graph.robot)
+    algorithm = resolve('algorithm', graph.algorithm)
+    task = resolve('task', graph.task)(robot, settings.task)
+    env = RobotEnv(robot, task, extra=algorithm.extra_columns(len(robot.actuated)),
+                   safety=resolve_config(SafetyConfig, values, 'safety.'))
+    env.epoch = 1 + seed
+    session = Session(robot, task, algorithm, settings.algorithm,
+                      resolve_config(FlowConfig, values, 'sync.'),
+                      resolve_config(LearnerConfig, values, 'learner.'),
+                      resolve_config(StopConfig, values, 'stop.'), seed)
+    env.reset(seed=seed)
+    return env, session
+
+
+def train_in_process(settings: Settings, stop: list[int],
+                     tell: Callable[[dict[str, Any]], None]) -> Path | None:
+    """
+    Act and learn in turn until the settings or a signal say stop.
+
+    :param stop: becomes non-empty when a person wants to stop.
+    :param tell: called with a snapshot about twice a second.
+    :returns: the run directory.
+    """
+    prepare_torch()
+    env, session = make_session(settings)
+    rng = np.random.default_rng(env.epoch)
+    session.prepare()
+    block = resolve_config(FlowConfig, settings.values, 'sync.').rows
+    batch: list[Any] = []
+    told = 0.0
+    policy: Policy | None = None
+    observation, _ = env.reset()
+    while not stop and not session.finished and not session.failure:
+        for weights in session.take_pushes():
+            policy, held = Policy(weights.schema.split(' | ')[0][3:], weights.weights), weights
+        assert policy is not None
+        observation = _act(env, policy, held, rng, observation)
+        batch.append(env.row)
+        if len(batch) == block:
+            session.trainer.ingest(np.array(batch))
+            batch = []
+            while session.trainer.inbox.waiting or session.trainer.owed >= 1.0:
+                session.work(0.0)
+        if time.monotonic() - told > 0.5:
+            told = time.monotonic()
+            tell(session.snapshot())
+            session.log()
+    session.close()
+    return session.run
+
+
+def _act(env: RobotEnv, policy: Policy, held: WeightSet, rng: np.random.Generator,
+         observation: Any) -> Any:
+    decision = policy.act(observation, rng, held.exploration, held.exploration_scale)
+    extra = {'log_prob': decision.log_prob} if 'log_prob' in env.layout else {}
+    observation, _, terminated, truncated, _ = env.step_with(decision.action, extra, held.version)
+    return env.reset()[0] if terminated or truncated else observation

@@ -1,0 +1,256 @@
+"""
+One training session without ROS: algorithm, trainer, run directory, weights with identity.
+
+The learner node and in-process training drive the same session.  One thread calls `prepare`,
+`work` and (in the end) `close`; any thread may call the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+from pathlib import Path
+import secrets
+import threading
+import time
+from typing import Any
+
+from rl_robot_ros.algorithms.base import Algorithm
+from rl_robot_ros.algorithms.base import NonFiniteLoss
+from rl_robot_ros.core.files import Reservation
+from rl_robot_ros.core.flow import FlowConfig
+from rl_robot_ros.core.spec import PolicyContract
+from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.core.spec import Task
+from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.core.weights import WeightSet
+from rl_robot_ros.learning.checkpoint import Checkpoints
+from rl_robot_ros.learning.checkpoint import RowLog
+from rl_robot_ros.learning.trainer import Push
+from rl_robot_ros.learning.trainer import Trainer
+from rl_robot_ros.policy_file import save_policy
+from rl_robot_ros.runs import create_run
+from rl_robot_ros.runs import POLICY
+from rl_robot_ros.settings import LearnerConfig
+from rl_robot_ros.settings import StopConfig
+
+VERSIONS = 1000  # reserved at once
+logger = logging.getLogger(__name__)
+
+
+class Session:
+    """
+    See the module docstring.
+
+    :param algorithm_class: what learns.
+    :param algorithm_config: its configuration.
+    :param stop: when training is over.
+    :raises FileExistsError: the run exists and `config.resume` is not set.
+    :raises ValueError: algorithm, robot and task do not fit.
+    """
+
+    def __init__(self, robot: RobotSpec, task: Task, algorithm_class: type[Algorithm],
+                 algorithm_config: Any, flow: FlowConfig, config: LearnerConfig,
+                 stop: StopConfig, seed: int) -> None:
+        self.robot, self.config, self.stop = robot, config, stop
+        size = sum(term.size for term in task.observation_terms)
+        extra = algorithm_class.extra_columns(len(robot.actuated))
+        network = algorithm_class.network(algorithm_config, size, len(robot.actuated))
+        self.contract = PolicyContract(network, robot.actuated, task.observation_terms, extra)
+        self.layout = RowLayout(size, self.contract.action_size, task.reward_terms, extra)
+        algorithm = algorithm_class(self.contract, self.layout, algorithm_config, seed)
+        self.trainer = Trainer(algorithm, self.layout, flow, config.push_period)
+        self.run = self._open_run(config, robot.name, type(task).__name__.lower(),
+                                  algorithm_class.__name__.lower())
+        self.epoch = secrets.randbits(53)
+        self.resumed = False
+        self.failure = ''
+        self.finished = ''
+        self.paused = False
+        self.last: WeightSet | None = None
+        self._versions = Reservation(self.run / 'versions.json' if self.run else None,
+                                     {'version': VERSIONS})
+        self.version = self._versions.first['version']
+        self._pushes: list[WeightSet] = []
+        self._lock = threading.Lock()
+        self._save_requested = False
+        self._saved_at = self._started = self._rate_at = time.monotonic()
+        self._wall_before = 0.0
+        self._rates = (0, 0)
+        self._rate_values: dict[str, float] = {}
+        self._board: Any = None
+        self._rows_on_disk: RowLog | None = None
+        if self.run:
+            self._rows_on_disk = RowLog(self.run / 'replay', self.layout.width,
+                                        algorithm.memory_rows)
+            self._checkpoints = Checkpoints(self.run / 'checkpoints', config.checkpoints)
+            self._resume()
+
+    @staticmethod
+    def _open_run(config: LearnerConfig, robot: str, task: str, algorithm: str) -> Path | None:
+        if not config.run:
+            return create_run(Path('runs'), robot, task, algorithm)
+        run = Path(config.run)
+        if list(run.glob('checkpoints/*.pt')) and not config.resume:
+            raise FileExistsError(f'{run} holds a trained run: set learner.resume to go on with '
+                                  'it, or another learner.run')
+        run.mkdir(parents=True, exist_ok=True)
+        return run
+
+    def _resume(self) -> None:
+        state = self._checkpoints.load(logger.warning) if self.config.resume else None
+        if state is None:
+            return
+        if state['schema'] != self.contract.schema:
+            raise ValueError(f'the checkpoint is for {state["schema"]!r}, this run asks for '
+                             f'{self.contract.schema!r}: give the parameters it was made with')
+        self.trainer.load_state_dict(state['trainer'])
+        assert self._rows_on_disk is not None
+        rows = self._rows_on_disk.restore(state['rows_on_disk'])
+        self.trainer.algorithm.refill(rows)
+        self.epoch = state['epoch']
+        self._wall_before = state['wall_s']
+        self.resumed = True
+        logger.info('resumed at %d rows, %d updates', self.trainer.rows, self.trainer.updates)
+
+    # -- weights ------------------------------------------------------------------------------
+
+    def _stamp(self, push: Push) -> None:
+        """Give weights their identity and put them out for pushing."""
+        with self._lock:
+            self.version += 1
+            self._versions.use(version=self.version)
+            self.last = WeightSet.make(self.epoch, self.version, self.contract.schema,
+                                       push.weights, push.exploration, push.scale)
+            self.trainer.algorithm.policy_version = self.version
+            self._pushes.append(self.last)
+
+    def take_pushes(self) -> list[WeightSet]:
+        """Return the weights to push, oldest first."""
+        with self._lock:
+            pushes, self._pushes = self._pushes, []
+            return pushes
+
+    def continue_above(self, version: int) -> None:
+        """Go on above a version that a policy holds already, and push again."""
+        logger.warning('a policy holds version %d already, going on above it', version)
+        with self._lock:
+            self.version = max(self.version, version)
+            last = self.last
+        if last is not None:
+            self._stamp(Push(last.weights, last.exploration, last.exploration_scale))
+
+    # -- work ---------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Compile what there is to compile, and put out the first weights."""
+        self.trainer.algorithm.prepare()
+        self._stamp(self.trainer.first_push())
+
+    def work(self, timeout: float) -> bool:
+        """Learn for a while; returns whether there is something to push."""
+        if self.paused or self.failure:
+            time.sleep(timeout)
+            return False
+        try:
+            push = self.trainer.work(timeout)
+        except NonFiniteLoss as error:
+            self.failure = f'learning has failed, the last good weights stay: {error}'
+            logger.error(self.failure)
+            return False
+        if self._rows_on_disk is not None and self.trainer.newest is not None:
+            self._rows_on_disk.append(self.trainer.newest)
+        if push is not None:
+            self._stamp(push)
+        self._check_end()
+        due = time.monotonic() - self._saved_at > self.config.checkpoint_period
+        if self.run and (due or self._save_requested):
+            self.save()
+        return push is not None
+
+    def _check_end(self) -> None:
+        steps = self.trainer.rows * self.robot.decision_periods
+        if 0.0 < self.stop.success <= self.trainer.statistics.success_rate:
+            self.finished = f'{self.trainer.statistics.success_rate:.0%} success'
+        elif 0.0 < self.stop.minutes * 60.0 <= self.wall:
+            self.finished = f'{self.stop.minutes:g} minutes'
+        elif 0 < self.stop.steps <= steps:
+            self.finished = f'{steps} control periods'
+
+    @property
+    def wall(self) -> float:
+        """Seconds of training, those before a resume included."""
+        return self._wall_before + time.monotonic() - self._started
+
+    # -- run directory ------------------------------------------------------------------------
+
+    def request_save(self) -> bool:
+        """Ask for a checkpoint soon; False where there is no run directory."""
+        self._save_requested = self.run is not None
+        return self._save_requested
+
+    def save(self) -> None:
+        """Write a checkpoint and the policy; training goes on where that fails."""
+        assert self.run is not None and self._rows_on_disk is not None
+        self._saved_at, self._save_requested = time.monotonic(), False
+        try:
+            rows = self._rows_on_disk.flush()
+            self._checkpoints.save(self.trainer.rows, {
+                'schema': self.contract.schema, 'epoch': self.epoch, 'version': self.version,
+                'trainer': self.trainer.state_dict(), 'rows_on_disk': rows, 'wall_s': self.wall})
+            if self.last is not None:
+                save_policy(self.run / POLICY, self.last)
+        except OSError as error:
+            logger.error('no checkpoint could be written, the last one stays: %s', error)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return how training goes, by name; see `progress.ProgressView`."""
+        trainer, now = self.trainer, time.monotonic()
+        if now - self._rate_at > 0.5:
+            seconds = now - self._rate_at
+            self._rate_values = {
+                'rows_per_s': (trainer.rows - self._rates[0]) / seconds,
+                'updates_per_s': (trainer.updates - self._rates[1]) / seconds}
+            self._rates, self._rate_at = (trainer.rows, trainer.updates), now
+        periods = self.robot.decision_periods
+        return {
+            'elapsed_s': self.wall, 'steps': trainer.rows * periods, 'rows': trainer.rows,
+            'steps_per_s': self._rate_values.get('rows_per_s', 0.0) * periods,
+            'updates': trainer.updates, 'version': self.version, **self._rate_values,
+            **trainer.statistics.report(), **trainer.inbox.counts, **trainer.details,
+            'lag': trainer.lag, 'evaluation_rows': trainer.evaluation_rows,
+            'stage': self.finished or ('paused' if self.paused else
+                                       'learning' if trainer.updates else 'collecting')}
+
+    def log(self) -> None:
+        """Append one line to metrics.csv and TensorBoard."""
+        if not self.run:
+            return
+        values = {'wall_s': round(self.wall, 3), **self.snapshot()}
+        try:
+            path = self.run / 'metrics.csv'
+            new = not path.exists()
+            with open(path, 'a', newline='') as file:
+                writer = csv.writer(file)
+                names = ['wall_s', 'steps', 'rows', 'episodes', 'updates', 'return_mean',
+                         'success_rate', 'success_end_rate', 'length_mean', 'version', 'lag',
+                         'interventions', 'filtered', 'steps_per_s', 'updates_per_s']
+                if new:
+                    writer.writerow(names)
+                writer.writerow([values.get(name, '') for name in names])
+            if self._board is None:
+                from torch.utils.tensorboard import SummaryWriter
+                self._board = SummaryWriter(str(self.run / 'tensorboard'))
+            for name, value in values.items():
+                if isinstance(value, (int, float)):
+                    self._board.add_scalar(name.replace('.', '/'), value, self.trainer.rows)
+        except OSError as error:
+            logger.error('metrics could not be written: %s', error)
+
+    def close(self) -> None:
+        """Save everything."""
+        if self.run:
+            self.save()
+            self.log()
+        if self._board is not None:
+            self._board.close()

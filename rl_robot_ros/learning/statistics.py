@@ -1,0 +1,86 @@
+"""Episode statistics computed from rows, never from a side channel."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rl_robot_ros.core.transition import RowLayout
+
+WINDOW = 100  # episodes in a rolling mean
+
+
+class Episode(NamedTuple):
+    """What one episode brought."""
+
+    total: float  # sum of rewards, one per decision
+    length: int  # decisions
+    success: bool  # at any time
+    success_end: bool  # in its last decision
+    filtered: float  # share of decisions that the filter changed
+    intervened: float  # share of decisions that a person took over
+
+
+class Statistics:
+    """
+    Rolling figures of training episodes, from rows in any number of streams.
+
+    :param layout: layout of the rows.
+    """
+
+    def __init__(self, layout: RowLayout) -> None:
+        self._at = {name: layout.column(name).start for name in (
+            'epoch', 'reward', 'terminated', 'truncated', 'success', 'filtered', 'intervened',
+            'evaluation')}
+        self._terms = layout.column('next_obs').stop
+        self._names = layout.terms
+        self._open: dict[int, list[float]] = {}
+        self._term_means: deque[NDArray[np.float64]] = deque(maxlen=WINDOW)
+        self.recent: deque[Episode] = deque(maxlen=WINDOW)
+        self.episodes = 0
+
+    def add(self, rows: NDArray[np.float64]) -> None:
+        """Take rows of one batch, oldest first; rows made in evaluation are not counted."""
+        at = self._at
+        rows = rows[rows[:, at['evaluation']] == 0.0]
+        if len(rows):
+            end = self._terms + len(self._names)
+            self._term_means.append(rows[:, self._terms:end].mean(0))
+        for row in rows:
+            epoch = int(row[at['epoch']])
+            sums = self._open.setdefault(epoch, [0.0] * 5)
+            for i, name in enumerate(('reward', 'success', 'filtered', 'intervened')):
+                sums[i] += row[at[name]]
+            sums[4] += 1.0
+            if row[at['terminated']] or row[at['truncated']]:
+                total, success, filtered, intervened, length = self._open.pop(epoch)
+                self.recent.append(Episode(total, int(length), success > 0.0,
+                                           bool(row[at['success']]), filtered / length,
+                                           intervened / length))
+                self.episodes += 1
+        while len(self._open) > 1000:  # policies that died inside an episode
+            self._open.pop(next(iter(self._open)))
+
+    @property
+    def success_rate(self) -> float:
+        """Share of recent episodes with success; 0 before the window is full."""
+        if len(self.recent) < WINDOW:
+            return 0.0
+        return float(np.mean([episode.success for episode in self.recent]))
+
+    def report(self) -> dict[str, Any]:
+        """Return rolling means by name."""
+        values: dict[str, Any] = {'episodes': self.episodes}
+        if self.recent:
+            columns = np.array(self.recent, dtype=np.float64).mean(0)
+            names = ('return_mean', 'length_mean', 'success_rate', 'success_end_rate', 'filtered',
+                     'interventions')
+            values |= {name: float(value) for name, value in zip(names, columns)}
+        if self._term_means:
+            means = np.mean(self._term_means, axis=0)
+            values |= {f'terms.{name}': float(v) for name, v in zip(self._names, means)}
+        return values

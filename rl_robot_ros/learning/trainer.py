@@ -1,0 +1,167 @@
+"""
+The trainer: rows in, pushes out, and never more updates than the rows have earned.
+
+**sync**: rows are taken block by block (`core.flow`).  After every complete block exactly
+``rows * utd`` updates are made on data of that block and earlier ones, then one push: what is
+learned does not depend on the machine's speed.
+
+**no sync**: each row earns `utd` updates, which are made as fast as the machine can; pushes follow
+the clock.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rl_robot_ros.algorithms.base import Algorithm
+from rl_robot_ros.core.flow import FlowConfig
+from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.learning.inbox import Inbox
+from rl_robot_ros.learning.statistics import Statistics
+
+UPDATES_AT_ONCE = 16  # between two looks at the inbox
+MOST_OWED = 2000.0  # updates that rows may earn ahead: a learner that is too slow does not catch up
+LIVE = 5.0  # [s] a policy that was silent for longer does not hold a push back
+
+
+class Push(NamedTuple):
+    """What is to be sent to the policies."""
+
+    weights: Vector
+    exploration: str
+    scale: float
+
+
+class Trainer:
+    """
+    See the module docstring; :meth:`ingest` may be called from another thread than the rest.
+
+    :param algorithm: learns.
+    :param layout: layout of the rows.
+    :param flow: block size, and whether to count by blocks at all.
+    :param push_period: [s] between two pushes where flow is not enabled.
+    """
+
+    def __init__(self, algorithm: Algorithm, layout: RowLayout, flow: FlowConfig,
+                 push_period: float = 0.5) -> None:
+        self.algorithm, self.flow, self.push_period = algorithm, flow, push_period
+        self.inbox = Inbox(layout)
+        self.statistics = Statistics(layout)
+        self.rows = self.updates = self.evaluation_rows = 0
+        self.owed = 0.0
+        self.details: dict[str, float] = {}
+        self._epoch, self._seq = layout.column('epoch').start, layout.column('seq').start
+        self._evaluation = layout.column('evaluation').start
+        self._version = layout.column('policy_version').start
+        self.lag = 0  # versions between the last push and the newest row
+        self.newest: NDArray[np.float64] | None = None  # rows that the last work() learned from
+        self._block: dict[int, int] = {}  # newest block begun, per policy epoch
+        self._delivered: set[int] = set()  # epochs with a complete block since the last push
+        self._seen: dict[int, float] = {}
+        self._pushed_at = 0.0
+        self._changed = True
+
+    def ingest(self, rows: NDArray[np.float64]) -> None:
+        """Take checked rows from a policy."""
+        self.statistics.add(self.inbox.put(rows))
+
+    def first_push(self) -> Push:
+        """Return the weights as they are now."""
+        self._pushed_at = time.monotonic()
+        self._changed = False
+        return Push(self.algorithm.actor_weights(), *self.algorithm.exploration())
+
+    def work(self, timeout: float) -> Push | None:
+        """
+        Do a piece of work: wait for rows at most `timeout` seconds, learn, maybe push.
+
+        :raises NonFiniteLoss: learning has failed; the last pushed weights are still good.
+        """
+        self.newest = None
+        rows = self.inbox.get(0.0 if self.owed >= 1.0 and not self.flow.enabled else timeout)
+        if self.flow.enabled:
+            return None if rows is None else self._work_block(rows)
+        if rows is not None:
+            self._add(rows)
+        self._update(min(UPDATES_AT_ONCE, int(self.owed)))
+        self.owed = min(self.owed, MOST_OWED)
+        due = time.monotonic() - self._pushed_at >= self.push_period
+        return self.first_push() if due and self._changed else None
+
+    def _work_block(self, rows: NDArray[np.float64]) -> Push | None:
+        """Take rows up to the end of their block; at the end of a block learn and push."""
+        epoch, first = int(rows[0, self._epoch]), int(rows[0, self._seq])
+        size = self.flow.rows
+        block = first // size
+        self._seen[epoch] = time.monotonic()
+        late = self._block.get(epoch, block) < block  # its last row never came
+        same = (rows[:, self._epoch] == epoch) & (rows[:, self._seq] < (block + 1) * size)
+        if late or not same.all():
+            cut = 0 if late else int(np.argmin(same))
+            self.inbox.put_back(rows[cut:])
+            rows = rows[:cut]
+        self._block[epoch] = block
+        if len(rows):
+            self._add(rows)
+        complete = late or (len(rows) and int(rows[-1, self._seq]) == (block + 1) * size - 1)
+        if not complete:
+            return None
+        if not late:
+            self._block[epoch] = block + 1
+        self._delivered.add(epoch)
+        now = time.monotonic()
+        live = {e for e, seen in self._seen.items() if now - seen < LIVE}
+        if not live <= self._delivered:
+            return None
+        self._delivered.clear()
+        self._update(int(self.owed))
+        return self.first_push()
+
+    def _add(self, rows: NDArray[np.float64]) -> None:
+        learn = rows[rows[:, self._evaluation] == 0.0]
+        self.evaluation_rows += len(rows) - len(learn)
+        if not len(learn):
+            return
+        self.rows += len(learn)
+        self.newest = learn
+        lag = self.algorithm.policy_version - learn[-1, self._version]
+        self.lag = max(0, int(lag))
+        self.algorithm.add(learn)
+        self._changed = True
+        if self.algorithm.ready or self.algorithm.on_policy:
+            self.owed += len(learn) * self.algorithm.utd
+
+    def _update(self, count: int) -> None:
+        algorithm = self.algorithm
+        if algorithm.on_policy:
+            count = 1 if algorithm.ready else 0
+        elif not algorithm.ready:
+            return
+        for _ in range(count):
+            self.details = algorithm.update()
+            self.updates += 1
+            self._changed = True
+        if not algorithm.on_policy:
+            self.owed -= count
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything but replay, for a checkpoint."""
+        return {'algorithm': self.algorithm.state_dict(), 'inbox': self.inbox.state_dict(),
+                'rows': self.rows, 'updates': self.updates, 'owed': self.owed,
+                'evaluation_rows': self.evaluation_rows, 'episodes': self.statistics.episodes,
+                'blocks': dict(self._block)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.algorithm.load_state_dict(state['algorithm'])
+        self.inbox.load_state_dict(state['inbox'])
+        self.rows, self.updates, self.owed = state['rows'], state['updates'], state['owed']
+        self.evaluation_rows = state['evaluation_rows']
+        self.statistics.episodes = state['episodes']
+        self._block = dict(state['blocks'])

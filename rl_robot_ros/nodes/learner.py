@@ -1,0 +1,159 @@
+"""
+The `learner` node: experience in, better weights out, while the robot keeps moving.
+
+Two threads: the executor's takes messages and serves policies, the other one learns.  They meet in
+the trainer's bounded inbox and in one slot of weights to push.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+import secrets
+import sys
+import threading
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool
+from std_srvs.srv import Trigger
+
+from rl_robot_ros import wire
+from rl_robot_ros.algorithms.networks import prepare_torch
+from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.learning.session import Session
+from rl_robot_ros.nodes.common import load_graph
+from rl_robot_ros.nodes.pusher import Pusher
+from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
+from rl_robot_ros.nodes.runtime import RobotNode
+from rl_robot_ros.nodes.runtime import run
+from rl_robot_ros.settings import FlowConfig
+from rl_robot_ros.settings import LearnerConfig
+from rl_robot_ros.settings import StopConfig
+
+SWITCH_INTERVAL = 5e-4  # [s] so that the executor's thread need not wait for the learning one
+
+
+class LearnerNode(RobotNode):
+    """See the module docstring."""
+
+    def __init__(self) -> None:
+        super().__init__('learner')
+        graph = load_graph(self)
+        self.config = self.configure(LearnerConfig, 'learner.')
+        flow = self.configure(FlowConfig, 'sync.')
+        algorithm = resolve('algorithm', graph.config.algorithm)
+        self.session = Session(
+            graph.robot, graph.task, algorithm,
+            self.configure(algorithm.Config, 'algorithm.', algorithm.PRESETS,
+                           graph.config.presets),
+            flow, self.config, self.configure(StopConfig, 'stop.'),
+            graph.seed_or(secrets.randbits(32)))
+        self.counts = {'messages_refused': 0}
+        self.refused: dict[str, int] = {}
+        key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
+        names = [name.strip() for name in self.config.policies.split(',') if name.strip()]
+        self.pusher = Pusher(self, names, flow.enabled, self.config.push_timeout, key,
+                             self._continue_above, self._subscribe)
+        self.create_service(SetBool, 'learner/pause', self._on_pause)
+        self.create_service(Trigger, 'learner/save', self._on_save)
+        self.every(self.config.push_period, self.pusher.discover)
+        self.every(0.1, self._take_pushes)
+        self.every(2.0, self.session.log)
+        self._ending = False
+        self._thread = threading.Thread(target=self._learn, name='learning')
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        self._thread.start()
+
+    def _subscribe(self, namespace: str) -> None:
+        """Listen to the rows of a policy, and ask for those it kept while we were away."""
+        self.create_subscription(
+            Float64MultiArray, f'{namespace}/experience',
+            lambda message: self._on_experience(namespace, message), EXPERIENCE_QOS)
+        self.get_logger().info(f'found policy {namespace or "/"}')
+        if self.session.resumed:
+            client = self.create_client(Trigger, f'{namespace}/policy/resend')
+            if client.wait_for_service(1.0):
+                client.call_async(Trigger.Request())
+
+    # -- rows ---------------------------------------------------------------------------------
+
+    def _on_experience(self, namespace: str, message: Float64MultiArray) -> None:
+        try:
+            rows = wire.read_rows(message, self.session.layout)
+        except wire.WireError as error:
+            self.counts['messages_refused'] += 1
+            self.refused[error.kind] = self.refused.get(error.kind, 0) + 1
+            self.warn(f'experience {namespace} {error.kind}', f'experience refused: {error}')
+            return
+        if len(rows):
+            self.session.trainer.ingest(rows)
+            version = self.session.layout.column('policy_version').start
+            self.pusher.saw_version(namespace, int(rows[-1, version]))
+
+    # -- learning, in its own thread ----------------------------------------------------------
+
+    def _learn(self) -> None:
+        prepare_torch()
+        try:
+            self.session.prepare()
+            self.soon(self._take_pushes)
+            while not self._ending:
+                if self.session.work(0.1):
+                    self.soon(self._take_pushes)
+                if self.session.finished and not self.stop_requested:
+                    self.get_logger().info(f'done: {self.session.finished}')
+                    self.stop_requested.append(0)
+        except Exception as error:
+            self.on_error(error)
+            self.exit_status = 1
+            self.stop_requested.append(0)
+
+    def _continue_above(self, version: int) -> None:
+        self.session.continue_above(version)
+        self._take_pushes()
+
+    def _take_pushes(self) -> None:
+        for weights in self.session.take_pushes():
+            self.pusher.push(weights)
+        self.pusher.serve()
+
+    # -- services -----------------------------------------------------------------------------
+
+    def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self.session.paused = request.data
+        response.success, response.message = True, 'paused' if request.data else 'learning'
+        return response
+
+    def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self.session.request_save()
+        response.message = ('saving' if response.success
+                            else 'this learner has no run directory (learner.run)')
+        return response
+
+    def describe(self) -> tuple[bytes, str, dict[str, Any]]:
+        """Tell how learning goes."""
+        values = {**self.session.snapshot(), **self.counts, **self.pusher.report()}
+        for kind, count in self.refused.items():
+            values[f'refused_{kind}'] = count
+        if self.session.failure:
+            return DiagnosticStatus.ERROR, self.session.failure, values
+        if not self.pusher.links:
+            return DiagnosticStatus.WARN, 'no policy found', values
+        return DiagnosticStatus.OK, str(values.get('stage', '')), values
+
+    def close(self) -> None:
+        """Stop learning and save."""
+        self._ending = True
+        self._thread.join()
+        self.session.close()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(LearnerNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""
+Run directories: where they are, what they hold, which policy is the newest.
+
+::
+
+    runs/20260131-120000-arm7-reach-sac/
+        config.yaml          every parameter, explicit (a ROS parameter file)
+        policy.safetensors   the newest weights, ready to play
+        checkpoints/         everything a learner needs to go on
+        replay/              the rows it learns from
+        metrics.csv          one line every few seconds
+        learning_curve.png   drawn from it
+        tensorboard/         the same, live
+        evaluation.json      the final report
+        log/                 one file per node
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from rl_robot_ros.settings import read_parameters
+
+POLICY = 'policy.safetensors'
+CONFIG = 'config.yaml'
+
+
+def short(name: str) -> str:
+    """Return a name fit for a directory, also for ``module:attribute``."""
+    return name.rpartition('.')[2].replace(':', '_')
+
+
+def create_run(root: Path, robot: str, task: str, algorithm: str, name: str = '') -> Path:
+    """
+    Make the directory of a new run.
+
+    :raises FileExistsError: there is one of this name; it is never overwritten.
+    """
+    name = name or '-'.join([datetime.now().strftime('%Y%m%d-%H%M%S'), short(robot), short(task),
+                             short(algorithm)])
+    path = root / name
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        raise FileExistsError(f'{path} exists and is not overwritten: choose another --name, or '
+                              f'go on with it by --resume {path}') from None
+    return path
+
+
+def find_policy(path: Path) -> Path:
+    """
+    Return the policy file of a run directory, or the file itself.
+
+    :raises FileNotFoundError: there is none.
+    """
+    candidate = path / POLICY if path.is_dir() else path
+    if not candidate.is_file():
+        raise FileNotFoundError(f'no policy at {candidate}: give a run directory or a policy file')
+    return candidate
+
+
+def find_config(path: Path) -> dict[str, object]:
+    """
+    Return the parameters of the run that a policy or a run directory belongs to.
+
+    :raises FileNotFoundError: there is no config.yaml beside it.
+    """
+    config = (path if path.is_dir() else path.parent) / CONFIG
+    if not config.is_file():
+        raise FileNotFoundError(f'no {CONFIG} at {config}: give a run directory')
+    return read_parameters(config)
