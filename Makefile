@@ -75,13 +75,14 @@ echo '  rosdep install --from-paths src --ignore-src -y && colcon build &&'; \
 echo '  . install/setup.bash && ros2 launch rl_robot_ros train.launch.py'
 endef
 
-# pip first gets the build tools of constraints.txt, so that nothing is built by unknown versions.
+# The build tools of constraints.txt come first, so that nothing is built by unknown versions.
+# Python compiles what it imports; compiling all of torch beforehand would take half of the time.
+PIP_INSTALL = $(BIN)/pip install --no-compile $(INDEX) --constraint constraints.txt
 define install
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
 		echo 'No virtual environment: on Debian and Ubuntu, apt-get install python3-venv.'; exit 1; }
-	$(BIN)/pip install $(INDEX) --constraint constraints.txt setuptools wheel
-	$(BIN)/pip install $(INDEX) --constraint constraints.txt --no-build-isolation \
-		--editable '.[ros-jazzy,$(1)]'
+	$(PIP_INSTALL) setuptools wheel
+	$(PIP_INSTALL) --no-build-isolation --editable '.[ros-jazzy,$(1)]'
 endef
 
 $(VENV)/.installed-train: $(REQUIREMENTS) | supported

@@ -9,8 +9,9 @@ from setuptools import setup
 NAME = 'rl_robot_ros'
 MESSAGES = ['diagnostic-msgs', 'geometry-msgs', 'rosgraph-msgs', 'sensor-msgs', 'std-msgs',
             'std-srvs']
-TRAIN = ['gymnasium>=0.29', 'imageio>=2.33', 'matplotlib>=3.6', 'mujoco>=3.2', 'pillow>=10.0',
-         'rich>=13.0', 'tensorboard>=2.14', 'torch>=2.1']
+TRAIN = ['gymnasium>=0.29', 'matplotlib>=3.6', 'pillow>=10.0', 'rich>=13.0', 'tensorboard>=2.14',
+         'torch>=2.1']
+VIDEO = ['imageio-ffmpeg>=0.5']
 TEST = ['catkin_pkg', 'hypothesis>=6.90', 'pytest>=7.4', 'pytest-cov', 'pytest-timeout>=2.1',
         'setuptools', 'wheel']
 LINT = ['flake8-builtins', 'flake8-comprehensions', 'flake8-docstrings', 'flake8-import-order',
@@ -52,16 +53,16 @@ setup(
     ],
     zip_safe=False,
     # What policy and safety_filter need.  rclpy is not here: colcon users have it from apt.
-    install_requires=['setuptools', 'numpy>=1.26', 'PyYAML>=6.0', 'safetensors>=0.4'],
+    install_requires=['setuptools', 'mujoco>=3.2', 'numpy>=1.26', 'PyYAML>=6.0',
+                      'safetensors>=0.4'],
     extras_require={
         'ros-jazzy': ros_wheels('jazzy'),
         'ros-kilted': ros_wheels('kilted'),
-        'sim': ['mujoco>=3.2'],
         'train': TRAIN,
-        'video': ['imageio-ffmpeg>=0.5'],
+        'video': VIDEO,
         'test': TEST,
         'lint': LINT,
-        'dev': TEST + LINT,
+        'dev': TEST + LINT + VIDEO,
     },
     entry_points={
         'console_scripts': [

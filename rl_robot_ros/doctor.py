@@ -31,8 +31,7 @@ OK, WARN, FAIL = 'ok', 'warn', 'fail'
 REQUIRED = {'numpy': '1.26', 'PyYAML': '6.0', 'safetensors': '0.4', 'mujoco': '3.2',
             'torch': '2.1', 'gymnasium': '0.29'}
 # Reports and the live view need these; all ranges are those of setup.py.
-OPTIONAL = {'tensorboard': '2.14', 'matplotlib': '3.6', 'rich': '13.0', 'pillow': '10.0',
-            'imageio': '2.33'}
+OPTIONAL = {'tensorboard': '2.14', 'matplotlib': '3.6', 'rich': '13.0', 'pillow': '10.0'}
 INSTALL = 'make train (wheels), or rosdep install and pip install safetensors (apt)'
 GIB = 2 ** 30
 

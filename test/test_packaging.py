@@ -27,8 +27,9 @@ PROVIDERS = {
     'builtin_interfaces': ('ros-jazzy-rclpy', 'builtin_interfaces'),
     'diagnostic_msgs': ('ros-jazzy-diagnostic-msgs', 'diagnostic_msgs'),
     'geometry_msgs': ('ros-jazzy-geometry-msgs', 'geometry_msgs'),
+    'glfw': ('mujoco', 'python3-mujoco-pip'),
     'gymnasium': ('gymnasium', 'python3-gymnasium-pip'),
-    'imageio': ('imageio', 'python3-imageio'),
+    'imageio_ffmpeg': ('imageio-ffmpeg', None),
     'matplotlib': ('matplotlib', 'python3-matplotlib'),
     'mujoco': ('mujoco', 'python3-mujoco-pip'),
     'numpy': ('numpy', 'python3-numpy'),
@@ -151,7 +152,7 @@ def test_launch_files_import_what_is_declared(manifest):
 def test_ros_and_learning_are_optional(setup):
     """Users of apt have rclpy from there, and a robot needs no torch."""
     needed = {canonical(item) for item in setup['install_requires']}
-    assert needed == {'setuptools', 'numpy', 'pyyaml', 'safetensors'}
+    assert needed == {'setuptools', 'mujoco', 'numpy', 'pyyaml', 'safetensors'}
 
 
 def test_kilted_mirrors_jazzy(setup):

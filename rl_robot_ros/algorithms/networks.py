@@ -22,6 +22,7 @@ import os
 import shutil
 from types import FunctionType
 
+from rl_robot_ros.core.policy import OBSERVATION_CLIP
 import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm
@@ -48,7 +49,8 @@ def prepare_torch() -> None:
 
 def has_compiler() -> bool:
     """Tell whether there is a C++ compiler for `torch.compile`."""
-    return any(shutil.which(name) for name in (os.environ.get('CXX', ''), 'g++', 'clang++') if name)
+    names = (os.environ.get('CXX', ''), 'g++', 'clang++')
+    return any(shutil.which(name) for name in names if name)
 
 
 class Parameters:
@@ -73,7 +75,12 @@ class Parameters:
     def views(self, flat: Tensor) -> list[Tensor]:
         """Return the layers as views of `flat`, which has the layout of these parameters."""
         return [part.view(shape)
-                for part, shape in zip(flat.split(self.sizes), self.shapes)]
+                for part, shape in zip(torch.split(flat, self.sizes), self.shapes)]
+
+
+def normalise(raw: Tensor, mean: Tensor, inverse_std: Tensor) -> Tensor:
+    """Normalise observations exactly as `core.policy` does."""
+    return ((raw - mean) * inverse_std).clamp(-OBSERVATION_CLIP, OBSERVATION_CLIP)
 
 
 def mlp_shapes(sizes: Sequence[int]) -> list[tuple[int, ...]]:
@@ -99,20 +106,20 @@ def stacked_shapes(count: int, sizes: Sequence[int]) -> list[tuple[int, ...]]:
     return [(count, *shape) for shape in mlp_shapes(sizes)]
 
 
-def stacked_mlp(x: Tensor, layers: Sequence[Tensor], normalise: bool = False) -> Tensor:
+def stacked_mlp(x: Tensor, layers: Sequence[Tensor], layer_normed: bool = False) -> Tensor:
     """
     Run stacked networks with ReLU on one batch.
 
     :param x: shape (batch, in).
     :param layers: views of parameters of :func:`stacked_shapes`.
-    :param normalise: layer norm before each ReLU (Ba et al. 2016), which bounds what critics
+    :param layer_normed: layer norm before each ReLU (Ba et al. 2016), which bounds what critics
         extrapolate to (RLPD, Ball et al. 2023).  The bias comes after it and is its shift; a gain
         would be redundant, since the next layer scales each unit anyway.
     :returns: shape (count, batch, out).
     """
     x = x.unsqueeze(0).expand(layers[0].shape[0], -1, -1)
     for weight, bias in zip(layers[:-2:2], layers[1:-2:2]):
-        if normalise:
+        if layer_normed:
             x = torch.relu(layer_norm(torch.bmm(x, weight), weight.shape[-1:]) + bias)
         else:
             x = torch.relu(torch.baddbmm(bias, x, weight))

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.core.policy import initial_weights
 from rl_robot_ros.core.spec import PolicyContract

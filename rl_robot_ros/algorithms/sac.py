@@ -6,7 +6,8 @@ while it stays as random as the temperature asks; the temperature learns to keep
 target.  What is added to the paper, and where it comes from:
 
 - the smaller of two critics, against overestimation: TD3, Fujimoto et al. 2018, arXiv 1802.09477
-- layer norm in the critics, against runaway extrapolation: RLPD, Ball et al. 2023, arXiv 2302.02948
+- layer norm in the critics, against runaway extrapolation: RLPD, Ball et al. 2023, arXiv
+  2302.02948
 - several critic updates per row, one actor update per several: REDQ, Chen et al. 2021, arXiv
   2101.05982, and DroQ, Hiraoka et al. 2021, arXiv 2110.02034
 - an episode that ran out of time still bootstraps from `next_obs`: Pardo et al. 2018, arXiv
@@ -25,16 +26,13 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-import torch
-from torch import Tensor
-from torch.nn.functional import softplus
-
 from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.networks import COMPILE
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
+from rl_robot_ros.algorithms.networks import normalise
 from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.algorithms.networks import stacked_mlp
 from rl_robot_ros.algorithms.networks import stacked_shapes
@@ -43,17 +41,19 @@ from rl_robot_ros.core.policy import HALF_LOG_2PI
 from rl_robot_ros.core.policy import LOG_STD_MAX
 from rl_robot_ros.core.policy import LOG_STD_MIN
 from rl_robot_ros.core.policy import NetworkSpec
-from rl_robot_ros.core.policy import OBSERVATION_CLIP
 from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.memory.normaliser import Normaliser
 from rl_robot_ros.memory.replay import LEARN_FROM
 from rl_robot_ros.memory.replay import Replay
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
 
 
 @dataclass(frozen=True)
-class Config:
+class SacConfig:
     """Everything there is to choose in SAC."""
 
     gamma: float = option(0.98, 'discount per decision', low=0.0, high=1.0)
@@ -95,13 +95,13 @@ class Config:
 class Sac(Algorithm):
     """Soft actor-critic, see the module; parameters as in `algorithms.base.Algorithm`."""
 
-    Config = Config
+    Config = SacConfig
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         'sim': {'utd': 1.0, 'actor_every': 2, 'hidden': (128, 128), 'critic_layer_norm': True},
         'robot': {'utd': 4.0, 'actor_every': 4, 'hidden': (256, 256), 'critic_layer_norm': True},
     }
 
-    def __init__(self, contract: PolicyContract, layout: RowLayout, config: Config,
+    def __init__(self, contract: PolicyContract, layout: RowLayout, config: SacConfig,
                  seed: int) -> None:
         spec = NetworkSpec.parse(contract.network)
         self.config = config
@@ -118,7 +118,7 @@ class Sac(Algorithm):
         self.actor.views(self.actor.flat)[-1][:, self.action_size:] += config.initial_log_std
         self.target = self.critic.flat.clone()
         self.log_alpha = torch.full((), math.log(config.initial_alpha))
-        self.critic_adam = torch.optim.Adam([self.critic.flat], lr=config.lr_critic, fused=True)
+        self.critic_adam = torch.optim.Adam([self.critic.flat], config.lr_critic, fused=True)
         self.actor_adam = torch.optim.Adam([
             {'params': [self.actor.flat], 'lr': config.lr_actor},
             {'params': [self.log_alpha], 'lr': config.lr_alpha}], fused=True)
@@ -131,7 +131,7 @@ class Sac(Algorithm):
         self._refresh_normaliser()
 
     @classmethod
-    def network(cls, config: Config, observation_size: int, action_size: int,
+    def network(cls, config: SacConfig, observation_size: int, action_size: int,
                 choices: int = 0) -> str:
         """Name the policy network; raises ValueError for discrete actions."""
         if choices:
@@ -166,11 +166,7 @@ class Sac(Algorithm):
         self._mean = torch.from_numpy(self.normaliser.mean).float()
         self._inverse_std = torch.from_numpy(self.normaliser.inverse_std).float()
 
-    # -- the losses: all tensors in, (loss, details) out, nothing else touched -----------------
-
-    def observe(self, raw: Tensor, mean: Tensor, inverse_std: Tensor) -> Tensor:
-        """Normalise observations as the policy does."""
-        return ((raw - mean) * inverse_std).clamp(-OBSERVATION_CLIP, OBSERVATION_CLIP)
+    # -- the losses: tensors in, (loss, details) out, nothing else touched ---------------------
 
     def act(self, obs: Tensor, actor: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Sample actions, shape (batch, action_size), and their log-probability, (batch, 1)."""
@@ -192,14 +188,14 @@ class Sac(Algorithm):
                     noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return squared error against the soft Bellman target; details: loss, mean value."""
         column = self.replay.columns
-        next_obs = self.observe(batch[:, column['next_obs']], mean, inverse_std)
+        next_obs = normalise(batch[:, column['next_obs']], mean, inverse_std)
         next_action, log_prob = self.act(next_obs, actor, noise)
         next_value = self.value(next_obs, next_action, target).amin(0) - alpha * log_prob
         # Only a real end cuts the future off; running out of time (truncated) does not.
         going_on = 1.0 - batch[:, column['terminated']]
         wanted = (self.config.reward_scale * batch[:, column['reward']]
                   + self.config.gamma * going_on * next_value).detach()
-        obs = self.observe(batch[:, column['obs']], mean, inverse_std)
+        obs = normalise(batch[:, column['obs']], mean, inverse_std)
         value = self.value(obs, batch[:, column['action']], critic)
         loss = (value - wanted).square().mean(1).sum()
         return loss, torch.stack((loss.detach(), value.detach().mean()))
@@ -207,7 +203,7 @@ class Sac(Algorithm):
     def actor_loss(self, actor: Tensor, batch: Tensor, mean: Tensor, inverse_std: Tensor,
                    critic: Tensor, alpha: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return alpha * log_prob - value; details: loss, mean log-probability."""
-        obs = self.observe(batch[:, self.replay.columns['obs']], mean, inverse_std)
+        obs = normalise(batch[:, self.replay.columns['obs']], mean, inverse_std)
         action, log_prob = self.act(obs, actor, noise)
         loss = (alpha * log_prob - self.value(obs, action, critic).amin(0)).mean()
         return loss, torch.stack((loss.detach(), log_prob.detach().mean()))
@@ -250,11 +246,10 @@ class Sac(Algorithm):
 
     def prepare(self) -> None:
         """Compile both gradients on an empty batch; changes no parameter and no random state."""
-        noise = torch.zeros(self.config.batch, self.action_size)
         shared = (self._batch, self._mean, self._inverse_std)
-        alpha = self.log_alpha.exp()
-        self.critic_gradient(self.critic.flat, *shared, self.target, self.actor.flat, alpha, noise)
-        self.actor_gradient(self.actor.flat, *shared, self.critic.flat, alpha, noise)
+        tail = (self.log_alpha.exp(), torch.zeros(self.config.batch, self.action_size))
+        self.critic_gradient(self.critic.flat, *shared, self.target, self.actor.flat, *tail)
+        self.actor_gradient(self.actor.flat, *shared, self.critic.flat, *tail)
 
     # -- what goes out, and what goes into a checkpoint ----------------------------------------
 
@@ -271,24 +266,25 @@ class Sac(Algorithm):
         """Return everything but the rows in replay."""
         return {
             'network': self.network_name, 'rows': self.rows, 'updates': self.updates,
-            'replay_total': self.replay.total, 'actor': self.actor.flat,
-            'critic': self.critic.flat, 'target': self.target, 'log_alpha': self.log_alpha,
+            'replay_total': self.replay.total, **self._tensors(),
             'critic_adam': self.critic_adam.state_dict(),
             'actor_adam': self.actor_adam.state_dict(),
             'normaliser': self.normaliser.state_dict(),
             'generator': self.generator.get_state()}
 
+    def _tensors(self) -> dict[str, Tensor]:
+        return {'actor': self.actor.flat, 'critic': self.critic.flat, 'target': self.target,
+                'log_alpha': self.log_alpha}
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go back to a state; replay is filled by `refill`."""
-        if state['network'] != self.network_name \
-                or state['critic'].shape != self.critic.flat.shape:
+        if state['network'] != self.network_name:
             raise ValueError(f'the checkpoint has network {state["network"]!r}, this run asks for '
-                             f'{self.network_name!r}: set algorithm.hidden as it was, or start new')
+                             f'{self.network_name!r}: set algorithm.hidden as it was, or start a '
+                             'new run')
         self.rows, self.updates = state['rows'], state['updates']
-        self.actor.flat.copy_(state['actor'])
-        self.critic.flat.copy_(state['critic'])
-        self.target.copy_(state['target'])
-        self.log_alpha.copy_(state['log_alpha'])
+        for name, tensor in self._tensors().items():
+            tensor.copy_(state[name])
         self.critic_adam.load_state_dict(state['critic_adam'])
         self.actor_adam.load_state_dict(state['actor_adam'])
         self.generator.set_state(state['generator'])

@@ -6,7 +6,8 @@ speaks through an :class:`Outbox`.  Its rules (ARCHITECTURE.md, "Time"):
 
 - every state is answered once; a state that comes again gets the same answer and nothing else;
 - in lockstep state k+1 is not answered before `effort_command` k is there, because the observation
-  contains what was applied; otherwise a missing partner costs the row, never the answer;
+  contains what was applied; otherwise, or where it was lost, a missing partner costs the row,
+  never the answer;
 - at an episode's end the actor asks for a reset and ignores states until the episode changes;
 - at a block's end it withholds its answer until the learner's push is there (`core.flow`).
 """
@@ -31,6 +32,7 @@ from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.core.weights import WeightStore
 
 LOCKSTEP, PACED, HARDWARE = 'lockstep', 'paced', 'hardware'
+PATIENCE = 5  # repetitions of a state (1 s) after which the command before it is given up for lost
 
 
 class State(NamedTuple):
@@ -107,6 +109,7 @@ class Actor:
         self._policy_set: WeightSet | None = None
         self._last: State | None = None
         self._pending: State | None = None  # waits for its command, the learner or weights
+        self._repeats = 0  # how often the newest state has come again
         self._block = -1
         self._request: Vector | None = None
         self._effort = np.zeros(len(self._robot.actuated))
@@ -125,6 +128,7 @@ class Actor:
             return
         self.counts['states'] += 1
         self._last = state
+        self._repeats = 0
         if last is None:
             self._first(state)
         elif state.episode != last.episode or state.mode != last.mode:
@@ -240,6 +244,9 @@ class Actor:
         else:
             previous = self._pending
             if previous is not None:
+                self._repeats += 1
+                if self.waiting == 'effort_command' and self._repeats >= PATIENCE:
+                    self._drop_row()
                 self._take(previous)
 
     def _take(self, state: State) -> None:

@@ -50,6 +50,8 @@ class Flow:
         after a restart with a jump in versions, is counted from here; so is one that has pushed
         more often than there were blocks, because it still works on rows of before.
         """
+        if learner_epoch == self._epoch and version == self._newest:
+            return  # sent again, because its answer was lost
         surplus = version - self._base_version > block - self._base_block
         if learner_epoch != self._epoch or version != self._newest + 1 or surplus:
             self._epoch = learner_epoch

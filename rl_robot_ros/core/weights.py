@@ -119,9 +119,11 @@ class WeightStore:
         self.previous: WeightSet | None = None
         self.staged: list[WeightSet] = []
         self.refused: dict[str, int] = {}
+        self.repeated = 0  # pushes of what was accepted before, after an answer was lost
         self.accepted_at = -math.inf
         self._newest_version = 0
-        self._newest_epoch = 0
+        self._newest_epoch = -1
+        self._newest_digest = ''
         self._fits = fits
         self._key = key
 
@@ -136,9 +138,15 @@ class WeightStore:
 
         :param now: [s] on the steady clock.
         :param signature: HMAC in hex, needed only with a shared key.
-        :returns: empty where it was accepted, else the reason of the refusal.
+        :returns: empty where it was accepted (also where the very same push was accepted before:
+            a learner that heard no answer asks again), else the reason of the refusal.
         """
         reason = self._refusal(candidate, now, signature)
+        if reason == stale(candidate.version, candidate.version) \
+                and (candidate.epoch, candidate.digest) == (self._newest_epoch,
+                                                            self._newest_digest):
+            self.repeated += 1
+            return ''
         if reason:
             kind = reason.partition(':')[0]
             self.refused[kind] = self.refused.get(kind, 0) + 1
@@ -146,6 +154,7 @@ class WeightStore:
         self.accepted_at = now
         self.schema = candidate.schema
         self._newest_version, self._newest_epoch = candidate.version, candidate.epoch
+        self._newest_digest = candidate.digest
         self.staged.append(candidate)
         del self.staged[:-self.STAGED]
         return ''

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
+from dataclasses import field
 import threading
 from typing import Any
 
@@ -12,6 +14,16 @@ from numpy.typing import NDArray
 from rl_robot_ros.core.transition import RowLayout
 
 CAPACITY = 200_000  # rows
+MAX_EPOCHS = 1000  # policy processes that are remembered
+MAX_MISSING = 100_000  # rows per policy process that may still come
+
+
+@dataclass
+class Known:
+    """Which rows of one policy process have come: all below `next` but the missing ones."""
+
+    next: int = 0
+    missing: set[int] = field(default_factory=set)
 
 
 class Inbox:
@@ -19,7 +31,8 @@ class Inbox:
     Rows from any number of policies, for one reader in another thread.
 
     Every policy process has an `epoch` and numbers its rows by `seq`: gaps, duplicates and
-    restarts are seen and counted here.
+    restarts are seen and counted here.  A row that was missing is taken when it is sent again
+    (`policy/resend`), every other one once.
 
     :param layout: layout of the rows.
     :param capacity: rows that may wait; then the oldest batch is dropped and counted.
@@ -32,8 +45,9 @@ class Inbox:
         self._batches: deque[NDArray[np.float64]] = deque()
         self._changed = threading.Condition()
         self.waiting = 0
-        self.next_seq: dict[int, int] = {}
-        self.counts = dict.fromkeys(('rows', 'gaps', 'duplicates', 'dropped', 'policy_epochs'), 0)
+        self._known: dict[int, Known] = {}
+        self.counts = dict.fromkeys(('rows', 'gaps', 'lost', 'duplicates', 'dropped',
+                                     'policy_epochs'), 0)
 
     def put(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Take rows of one policy, in order; returns those that are new."""
@@ -50,27 +64,41 @@ class Inbox:
         return rows
 
     def _new(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        parts = []
-        for epoch in dict.fromkeys(rows[:, self._epoch].tolist()):
-            part = rows[rows[:, self._epoch] == epoch]
-            expected = self.next_seq.get(int(epoch))
-            if expected is None:
-                self.counts['policy_epochs'] += 1
-                # What was made before we listened is not lost: it was never ours.
-                expected = int(part[0, self._seq])
-            fresh = part[part[:, self._seq] >= expected]
-            self.counts['duplicates'] += len(part) - len(fresh)
-            if len(fresh):
-                last = int(fresh[-1, self._seq])
-                self.counts['gaps'] += last + 1 - expected - len(fresh)
-                expected = last + 1
-                parts.append(fresh)
-            self.next_seq.pop(int(epoch), None)
-            self.next_seq[int(epoch)] = expected
-            while len(self.next_seq) > 1000:
-                self.next_seq.pop(next(iter(self.next_seq)))
-        self.counts['rows'] += sum(len(part) for part in parts)
-        return np.concatenate(parts) if parts else rows[:0]
+        epochs = dict.fromkeys(rows[:, self._epoch].tolist())
+        parts = [self._new_of(int(epoch), rows[rows[:, self._epoch] == epoch]) for epoch in epochs]
+        fresh = np.concatenate(parts) if parts else rows[:0]
+        self.counts['rows'] += len(fresh)
+        self.counts['duplicates'] += len(rows) - len(fresh)
+        self.counts['gaps'] = sum(len(known.missing) for known in self._known.values())
+        return fresh
+
+    def _new_of(self, epoch: int, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return those rows of one policy epoch that were not there before, and remember them."""
+        known = self._known.pop(epoch, None)
+        if known is None:
+            self.counts['policy_epochs'] += 1
+            known = Known()
+        self._known[epoch] = known
+        while len(self._known) > MAX_EPOCHS:
+            self._known.pop(next(iter(self._known)))
+        new = []
+        for seq in rows[:, self._seq].astype(np.int64).tolist():
+            if seq >= known.next:
+                if seq - known.next <= MAX_MISSING - len(known.missing):
+                    known.missing.update(range(known.next, seq))
+                else:
+                    self.counts['lost'] += seq - known.next
+                known.next = seq + 1
+                new.append(True)
+            else:
+                new.append(seq in known.missing)
+                known.missing.discard(seq)
+        return rows[new]
+
+    def missing(self, epoch: int) -> int:
+        """Return how many rows of a policy epoch have not come."""
+        known = self._known.get(epoch)
+        return 0 if known is None else len(known.missing)
 
     def get(self, timeout: float) -> NDArray[np.float64] | None:
         """Return the oldest batch, or None after `timeout` seconds."""
@@ -91,9 +119,12 @@ class Inbox:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what must survive a restart: which rows are known, and the counts."""
-        return {'next_seq': dict(self.next_seq), 'counts': dict(self.counts)}
+        return {'known': {epoch: [known.next, *sorted(known.missing)]
+                          for epoch, known in self._known.items()},
+                'counts': dict(self.counts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
-        self.next_seq = dict(state['next_seq'])
+        self._known = {epoch: Known(numbers[0], set(numbers[1:]))
+                       for epoch, numbers in state['known'].items()}
         self.counts.update(state['counts'])

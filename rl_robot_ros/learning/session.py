@@ -162,7 +162,8 @@ class Session:
             self._rows_on_disk.append(self.trainer.newest)
         if push is not None:
             self._stamp(push)
-        self._check_end()
+        if push is not None or not self.trainer.flow.enabled:
+            self._check_end()  # in sync at the end of a block, so that runs end alike
         due = time.monotonic() - self._saved_at > self.config.checkpoint_period
         if self.run and (due or self._save_requested):
             self.save()

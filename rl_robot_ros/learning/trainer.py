@@ -100,7 +100,11 @@ class Trainer:
         size = self.flow.rows
         block = first // size
         self._seen[epoch] = time.monotonic()
-        late = self._block.get(epoch, block) < block  # its last row never came
+        newest = self._block.get(epoch, block)
+        if block < newest:  # sent again after it was missing: its block is long complete
+            self._add(rows)
+            return None
+        late = newest < block  # the last row of the block before never came
         same = (rows[:, self._epoch] == epoch) & (rows[:, self._seq] < (block + 1) * size)
         if late or not same.all():
             cut = 0 if late else int(np.argmin(same))

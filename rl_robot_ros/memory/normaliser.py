@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.spec import Vector
 
 MIN_VARIANCE = 1e-4  # a goal that never moved so far must not explode when it first does

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.transition import RowLayout
 
 LEARN_FROM = ('request', 'action', 'both')
@@ -41,7 +40,8 @@ class Replay:
 
     def __init__(self, layout: RowLayout, capacity: int, learn_from: str = 'request') -> None:
         if learn_from not in LEARN_FROM:
-            raise ValueError(f'learn_from: got {learn_from!r}, allowed are {", ".join(LEARN_FROM)}')
+            raise ValueError(f'learn_from: got {learn_from!r}, allowed are '
+                             + ', '.join(LEARN_FROM))
         if capacity < 1:
             raise ValueError(f'capacity: got {capacity}, it must be at least 1')
         self.layout = layout
@@ -103,15 +103,16 @@ class Replay:
         done = flag['intervened']
         if self.learn_from == 'action':
             done = done | flag['filtered']
-        packed = np.empty((len(rows), self.data.shape[1]), np.float32)
+        packed: NDArray[np.float32] = np.empty((len(rows), self.data.shape[1]), np.float32)
         for name, column in self.columns.items():
             packed[:, column] = rows[:, self.layout.column(name)]
         request = rows[:, self.layout.column('request')]
         packed[~done, self.columns['action']] = request[~done]
-        if self.learn_from != 'both':
-            return packed[keep]
-        twice = flag['filtered'] & ~flag['intervened']
-        pairs = np.repeat(packed, 1 + twice, axis=0)
-        second = (np.cumsum(1 + twice) - 1)[twice]
-        pairs[second, self.columns['action']] = rows[twice, self.layout.column('action')]
-        return pairs[np.repeat(keep, 1 + twice)]
+        if self.learn_from == 'both':
+            copies = 1 + (flag['filtered'] & ~done)
+            packed, keep = np.repeat(packed, copies, axis=0), np.repeat(keep, copies)
+            second = (np.cumsum(copies) - 1)[copies == 2]
+            packed[second, self.columns['action']] = rows[copies == 2,
+                                                          self.layout.column('action')]
+        kept: NDArray[np.float32] = packed[keep]
+        return kept

@@ -52,6 +52,9 @@ class LearnerNode(RobotNode):
             graph.seed_or(secrets.randbits(32)))
         self.counts = {'messages_refused': 0}
         self.refused: dict[str, int] = {}
+        self._resend: dict[str, Any] = {}
+        self._epochs: dict[str, int] = {}  # newest policy epoch per namespace
+        self._asked: dict[int, int] = {}
         key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
         names = [name.strip() for name in self.config.policies.split(',') if name.strip()]
         self.pusher = Pusher(self, names, flow.enabled, self.config.push_timeout, key,
@@ -60,6 +63,7 @@ class LearnerNode(RobotNode):
         self.create_service(Trigger, 'learner/save', self._on_save)
         self.every(self.config.push_period, self.pusher.discover)
         self.every(0.1, self._take_pushes)
+        self.every(1.0, self._ask_for_missing)
         self.every(2.0, self.session.log)
         self._ending = False
         self._thread = threading.Thread(target=self._learn, name='learning')
@@ -67,14 +71,22 @@ class LearnerNode(RobotNode):
         self._thread.start()
 
     def _subscribe(self, namespace: str) -> None:
-        """Listen to the rows of a policy, and ask for those it kept while we were away."""
+        """Listen to the rows of a policy."""
         self.create_subscription(
             Float64MultiArray, f'{namespace}/experience',
             lambda message: self._on_experience(namespace, message), EXPERIENCE_QOS)
+        self._resend[namespace] = self.create_client(Trigger, f'{namespace}/policy/resend')
         self.get_logger().info(f'found policy {namespace or "/"}')
-        if self.session.resumed:
-            client = self.create_client(Trigger, f'{namespace}/policy/resend')
-            if client.wait_for_service(1.0):
+
+    def _ask_for_missing(self) -> None:
+        """Ask policies once for rows that we know to be missing: they keep the newest ones."""
+        for namespace, epoch in self._epochs.items():
+            missing = self.session.trainer.inbox.missing(epoch)
+            client = self._resend[namespace]
+            if missing and missing != self._asked.get(epoch) and client.service_is_ready():
+                self._asked[epoch] = missing
+                self.get_logger().info(f'{missing} rows of {namespace or "/"} are missing, '
+                                       'asking for them')
                 client.call_async(Trigger.Request())
 
     # -- rows ---------------------------------------------------------------------------------
@@ -89,8 +101,10 @@ class LearnerNode(RobotNode):
             return
         if len(rows):
             self.session.trainer.ingest(rows)
-            version = self.session.layout.column('policy_version').start
-            self.pusher.saw_version(namespace, int(rows[-1, version]))
+            layout = self.session.layout
+            self._epochs[namespace] = int(rows[-1, layout.column('epoch').start])
+            self.pusher.saw_version(namespace,
+                                    int(rows[-1, layout.column('policy_version').start]))
 
     # -- learning, in its own thread ----------------------------------------------------------
 

@@ -35,6 +35,11 @@ class ExperienceSender:
         self._kept: deque[Vector] = deque(maxlen=config.keep_rows)
         self._first = 0.0
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._publisher.get_subscription_count())
+
     def add(self, row: Vector, last: bool) -> None:
         """Take a row; `last` sends the batch at once."""
         if not self._batch:

@@ -43,7 +43,8 @@ from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.settings import ExperienceConfig
 from rl_robot_ros.settings import PolicyConfig
 
-RESET_PERIOD = 1.0  # [s] between two attempts to reset
+READER_PATIENCE = 3.0  # [s] for a learner that pushed to listen too
+RESET_PERIOD = 2.0  # [s] between two attempts to reset
 
 
 class PolicyNode(RobotNode):
@@ -69,6 +70,7 @@ class PolicyNode(RobotNode):
         self._efforts = wire.JointReader(self.robot.actuated)
         self._reset_asked = 0.0
         self._waiting_since = 0.0
+        self._may_start = False
         self.configure(ActorConfig, '', change=self._change_mode)
         self._change_mode(ActorConfig(self.get_parameter('mode').value))
         self.experience = ExperienceSender(self, self.configure(ExperienceConfig, 'experience.'))
@@ -170,7 +172,7 @@ class PolicyNode(RobotNode):
             self.counts['states_refused'] += 1
             self.warn(f'state {error.kind}', f'joint_states refused: {error}')
             return
-        if self.actor is None:
+        if self.actor is None or not self._heard():
             return
         start = time.monotonic()
         mode, episode = wire.parse_mark(message.header.frame_id)
@@ -178,6 +180,14 @@ class PolicyNode(RobotNode):
                                   velocity))
         self.timing.mark(start)
         self.timing.note('answer', time.monotonic() - start)
+
+    def _heard(self) -> bool:
+        """Wait for a reader of our first rows, so that none is lost while DDS finds it."""
+        if self._may_start:
+            return True
+        late = time.monotonic() - self.store.accepted_at > READER_PATIENCE
+        self._may_start = late or self.experience.heard or bool(self.config.checkpoint)
+        return self._may_start
 
     def _on_command(self, message: JointState) -> None:
         if self.actor is None:
@@ -297,7 +307,7 @@ class PolicyNode(RobotNode):
         actor = self.actor
         if actor is None:
             return DiagnosticStatus.WARN, 'waiting for weights', values
-        values |= {'version': actor.version, 'epoch': actor.epoch, **actor.counts,
+        values |= {'version': actor.version, 'weights_repeated': self.store.repeated, 'epoch': actor.epoch, **actor.counts,
                    'weights_age_s': time.monotonic() - self.store.accepted_at}
         if self._stale() and not self.evaluate:
             return DiagnosticStatus.WARN, 'weights are stale: no learner', values

@@ -94,6 +94,8 @@ class Pusher:
         """Send new weights to everybody."""
         self.current = weights
         for link in self.links.values():
+            if not link.endpoints:
+                continue  # served as soon as its rows are heard of, see `discover`
             if not self._every_version:
                 link.queue.clear()
             link.queue.append(weights)
@@ -151,9 +153,6 @@ class Pusher:
 
     def _on_refusal(self, link: Link, sent: WeightSet, reason: str) -> None:
         held = held_version(reason)
-        if held == sent.version:
-            link.acknowledged = held  # our own push, whose answer came too late
-            return
         self.counts['pushes_refused'] += 1
         self._node.warn(f'refused {link.name}', f'{link.name} refused version {sent.version}: '
                                                 f'{reason}')

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import gc
+import logging
 from pathlib import Path
 import signal
 import sys
@@ -56,6 +57,24 @@ STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 LAST_WORDS = Duration(seconds=0.2)  # a last command is given this long to arrive
 
 
+class RosHandler(logging.Handler):
+    """Give what the ROS-free parts log to the node's logger."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(logging.INFO)
+        self._logger = node.get_logger()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record at its severity."""
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        else:
+            self._logger.info(text)
+
+
 class RobotNode(Node):
     """A node with configuration, steady timers, throttled warnings and diagnostics."""
 
@@ -68,6 +87,9 @@ class RobotNode(Node):
         self.spinner: Any = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._warned: dict[str, float] = {}
+        package = logging.getLogger('rl_robot_ros')
+        package.setLevel(logging.INFO)
+        package.addHandler(RosHandler(self))
         self.every(1.0, self._publish_diagnostics)
 
     def configure(self, cls: type[C], prefix: str = '', presets: Any = None,

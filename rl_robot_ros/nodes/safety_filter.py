@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+import numpy as np
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_msgs.msg import String
@@ -272,13 +273,14 @@ class SafetyFilterNode(RobotNode):
                 and not self.filter.at_rest and time.monotonic() < end:
             self.spin_once(self._period)
         if self._state is not None:
-            last = self.filter.step(*self._state, None)
-            # At rest a gravity-compensated robot needs nothing; otherwise keep what holds it.
-            effort = last.effort * (0.0 if self.filter.at_rest else 1.0)
+            # An effort controller keeps the last command for ever.  A braking effort would speed a
+            # joint up again after it has stopped it; nothing at all lets friction stop it.
+            effort = np.zeros(len(self.robot.actuated))
             self._controller_out.publish(wire.efforts_message(effort))
             self._command_out.publish(wire.joint_state(self.robot.actuated, self._stamp, 'stop',
                                                        effort=effort))
-            self._command_out.wait_for_all_acked(LAST_WORDS)
+            for publisher in (self._controller_out, self._command_out):
+                publisher.wait_for_all_acked(LAST_WORDS)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -71,7 +71,6 @@ class SafetyFilter:
         :raises ValueError: a limit is missing or wider than the datasheet's, or an option is out
             of range.
         """
-        self.robot = robot
         self.config = resolve_config(SafetyConfig, to_parameters(config))
         self.limits = JointLimits.from_robot(robot) if limits is None else limits
         self.limits.require_within(JointLimits.from_robot(robot))

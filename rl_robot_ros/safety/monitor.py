@@ -92,14 +92,13 @@ class StateMonitor:
         self._work = np.empty_like(velocity)
         self.position = np.zeros_like(velocity)
         self.velocity = np.zeros_like(velocity)
-        self.complaint = ''
+        self._same = 0
         self.begin()
 
     def begin(self) -> None:
         """Forget everything: the next state has nothing to do with the last one."""
         self.complaint = ''
         self._last_bytes = b''
-        self._same = 0
         self.velocity[:] = 0.0
         self.restart()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import importlib
 import os
 import sys
+import threading
 import time
 from typing import Any
 import warnings
@@ -34,13 +35,15 @@ BACKENDS = ('egl', 'osmesa')
 INSTALL = ('apt install libegl1 libgl1-mesa-dri (EGL) or libosmesa6 (OSMesa), or set MUJOCO_GL to '
            'one that works: egl, osmesa, or glfw on a desktop')
 VIEW_RATE = 60.0  # [Hz] of the wall clock
+VIEWER_TIMEOUT = 5.0  # [s] for the window to close
 TRAIL = 20  # pictures that the tip leaves a trail for
 TRAIL_BREAK = 0.2  # [m] a tip does not move this far between two pictures: a new episode
 
 
-def open_context(width: int, height: int) -> Any:
+def open_context(model: mujoco.MjModel, width: int, height: int) -> tuple[Any,
+                                                                       mujoco.MjrContext]:
     """
-    Make an off-screen OpenGL context and make it current.
+    Make an off-screen OpenGL context, make it current, and load the model into it.
 
     MuJoCo picks its own by ``MUJOCO_GL`` when it is imported, which is too early to try what
     works, so the context is made here.
@@ -56,15 +59,16 @@ def open_context(width: int, height: int) -> Any:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore')  # GLFW warns and fails
-                context = importlib.import_module(f'mujoco.{module}').GLContext(width, height)
-                context.make_current()
+                gl = importlib.import_module(f'mujoco.{module}').GLContext(width, height)
+                gl.make_current()
+            # MuJoCo's C code reads it too, when it looks for the OpenGL functions.
+            os.environ['MUJOCO_GL'] = backend
+            return gl, mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         except Exception as error:  # a missing library shows as almost any exception
             tried.append(f'{backend}: {error or type(error).__name__}')
             _forget_pyopengl(module)
-            continue
-        # MuJoCo's C code reads it too, when it looks for the OpenGL functions.
-        os.environ['MUJOCO_GL'] = backend
-        return context
+    if not chosen:
+        os.environ.pop('MUJOCO_GL', None)
     raise RuntimeError('cannot render off screen: ' + '; '.join(tried) + f'. Try: {INSTALL}')
 
 
@@ -106,8 +110,7 @@ class Renderer:
         for flag in (mujoco.mjtRndFlag.mjRND_FOG, mujoco.mjtRndFlag.mjRND_HAZE):
             self._scene.flags[flag] = 1
         self._option = mujoco.MjvOption()
-        self._gl = open_context(2 * width, 2 * height)
-        self._context = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        self._gl, self._context = open_context(self.model, 2 * width, 2 * height)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         # Runs at exit too, before the modules that it needs are gone.
         self._finalizer = weakref.finalize(self, _free, self._gl, self._context)
@@ -169,8 +172,10 @@ class Viewer:
         self.world = world
         model, camera = scenery.build_scene(world.robot, 4.0 / 3.0)
         self.data = mujoco.MjData(model)
+        others = threading.enumerate()
         self._handle = mujoco.viewer.launch_passive(model, self.data, show_left_ui=False,
                                                     show_right_ui=False)
+        self._threads = [thread for thread in threading.enumerate() if thread not in others]
         with self._handle.lock():
             for name in ('lookat', 'distance', 'azimuth', 'elevation'):
                 setattr(self._handle.cam, name, getattr(camera, name))
@@ -198,8 +203,10 @@ class Viewer:
         self._handle.sync()
 
     def close(self) -> None:
-        """Close the window."""
+        """Close the window and wait for it: a process that ends before its window may crash."""
         self._handle.close()
+        for thread in self._threads:
+            thread.join(VIEWER_TIMEOUT)
 
 
 def _check_display() -> None:
@@ -273,16 +280,19 @@ class Screen:
             self._report('the viewer was closed; the simulation goes on')
         except Exception as error:
             self._report(f'the viewer is switched off: {error}')
-        self._viewer = None
+        self._close_viewer()
+
+    def _close_viewer(self) -> None:
+        viewer, self._viewer = self._viewer, None
+        try:
+            if viewer is not None:
+                viewer.close()
+        except Exception as error:
+            self._report(f'the viewer did not close: {error}')
 
     def close(self) -> None:
         """Close the viewer and finish the video."""
-        viewer, self._viewer = self._viewer, None
+        self._close_viewer()
         film, self._film = self._film, None
-        if viewer is not None:
-            try:
-                viewer.close()
-            except Exception as error:
-                self._report(f'the viewer did not close: {error}')
         if film is not None:
             film.close()

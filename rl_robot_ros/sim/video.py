@@ -8,7 +8,6 @@ turns them into pictures and writes the file, under another name until it is who
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Sequence
 import importlib.util
 import os
 from pathlib import Path
@@ -29,7 +28,7 @@ RATE = 25  # pictures per second of simulated time
 SIZE = (480, 360)  # [pixel] width and height
 GIF_SECONDS = 60.0  # a longer GIF is no use to anybody
 COLORS = 255  # one of the 256 of a GIF stays free for "as before"
-CLOSE_TIMEOUT = 120.0  # [s] to render what is left
+CLOSE_TIMEOUT = 300.0  # [s] to render what is left
 
 
 class Camera(Protocol):
@@ -135,7 +134,7 @@ class Film:
     def _run(self) -> None:
         try:
             # On Linux a priority belongs to a thread, and OpenGL's own threads inherit it.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
         except (AttributeError, OSError):
             pass
         try:
@@ -203,8 +202,12 @@ class Gif:
         """Choose the colours from pictures of the whole film."""
         from PIL import Image
         chosen = sorted({round(i) for i in np.linspace(0, len(self._packed) - 1, 8)})
-        samples: Sequence[Picture] = [self._picture(i)[::2, ::2] for i in chosen]
-        return Image.fromarray(np.concatenate(samples)).quantize(
+        pixels = np.concatenate([self._picture(i)[::2, ::2].reshape(-1, 3) for i in chosen])
+        # Small bright things, such as a tip and its trail, count as much as a wide grey floor.
+        bright = np.repeat(pixels[np.ptp(pixels, axis=1) > 110], 2, axis=0)
+        kinds = np.unique(pixels >> 3, axis=0) << 3
+        sample = np.concatenate((pixels, bright, np.repeat(kinds, 8, axis=0)))
+        return Image.fromarray(sample[:, None]).quantize(
             COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 

@@ -79,8 +79,10 @@ class RecordingOutbox:
 
     def __init__(self):
         self.said: list[tuple] = []
+        self.asked: dict[int, np.ndarray] = {}
 
     def request(self, stamp, effort):
+        self.asked[stamp] = effort.copy()
         self.said.append(('request', stamp, effort.copy()))
 
     def row(self, row, last):
@@ -157,8 +159,7 @@ class Graph:
     def command(self, k, effort=None, source='policy'):
         """Send the applied command of state k; by default what was asked for."""
         if effort is None:
-            effort = next(e for stamp, e in reversed(self.out.all('request'))
-                          if stamp == k * PERIOD)
+            effort = self.out.asked[k * PERIOD]
         self.actor.on_command(Command(k * PERIOD, np.array(effort, dtype=float), source))
 
     def start(self, version=1, **options):

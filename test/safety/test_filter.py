@@ -195,6 +195,7 @@ def test_start_hold_then_fade_in():
     robot = make_robot()
     filter_ = SafetyFilter(robot, config=SafetyConfig(start_hold=0.02, fade_in=0.02))
     assert filter_.phase is Phase.UNCONFIGURED and filter_.reason == 'waits for a joint state'
+    assert not filter_.at_rest
     verdict = filter_.step(None, None, SMALL)
     assert verdict.effort.tolist() == [0.0] * 3 and verdict.source == 'hold'
     assert filter_.phase is Phase.UNCONFIGURED
@@ -207,6 +208,16 @@ def test_start_hold_then_fade_in():
     assert efforts[:4] == [0.0] * 4
     assert efforts[4:] == [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0]
     assert not verdict.filtered and filter_.phase is Phase.ACTIVE
+    assert not filter_.at_rest, 'nothing holds it'
+
+
+def test_it_holds_where_it_is_first_seen_and_where_an_episode_starts():
+    filter_ = SafetyFilter(make_robot())
+    filter_.step(None, None, None)
+    assert filter_.step(ZERO + 1.0, ZERO, None).effort.tolist() == [0.0] * 3
+    assert (filter_.step(ZERO + 1.01, ZERO, None).effort < -1.0).all()
+    filter_.begin_episode()
+    assert filter_.step(ZERO - 1.0, ZERO, None).effort.tolist() == [0.0] * 3
 
 
 def test_it_says_that_it_fades_in():
@@ -315,7 +326,8 @@ def test_in_simulation_a_fresh_request_may_resume():
     assert settle(filter_, plant) == {'policy'}
 
 
-def test_a_brake_starts_from_the_motion_it_finds():
+@pytest.mark.parametrize('how', ['request_lost', 'state_lost', 'stop'])
+def test_a_brake_starts_from_the_motion_it_finds(how):
     filter_, plant = active(fade_in=60.0)
     plant.position = plant.position + 0.02  # away from where the fade-in began to hold
     plant.velocity = ZERO + 1.0
@@ -324,9 +336,11 @@ def test_a_brake_starts_from_the_motion_it_finds():
     for _ in range(20):
         plant.move(ZERO)
         filter_.step(plant.position, plant.velocity, SMALL)
-    filter_.request_lost()
+    filter_.stop('button') if how == 'stop' else getattr(filter_, how)()
+    overrides = filter_.counters['rate_overrides']
     verdict = filter_.step(plant.position, plant.velocity, None)
     np.testing.assert_allclose(verdict.effort, -1.2 * 8.0, rtol=1e-6)
+    assert filter_.counters['rate_overrides'] == overrides + 1
 
 
 # -- stop, fault, reset ---------------------------------------------------------------------------
