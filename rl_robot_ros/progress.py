@@ -115,7 +115,12 @@ class ProgressView:
             from rich.live import Live
         except (ImportError, LookupError, UnicodeError):
             return None
-        console = Console(file=self._stream, force_terminal=True)
+
+        class PatientConsole(Console):
+            def on_broken_pipe(self) -> None:  # rich ends the process here
+                self.quiet = True
+
+        console = PatientConsole(file=self._stream, force_terminal=True)
         return Live(console=console, refresh_per_second=REFRESH_RATE, get_renderable=self._panel)
 
     def __enter__(self) -> ProgressView:

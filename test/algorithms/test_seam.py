@@ -1,0 +1,115 @@
+"""What every algorithm promises to the trainer, whichever it is."""
+
+import io
+
+from algorithms import workbench
+import numpy as np
+import pytest
+from rl_robot_ros.core.config import resolve_config
+from rl_robot_ros.core.policy import EXPLORATIONS
+from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.policy import Policy
+from rl_robot_ros.core.resolve import names
+from rl_robot_ros.core.resolve import resolve
+import torch
+
+ALGORITHMS = names('algorithm')
+LEARNING = [name for name in ALGORITHMS if name != 'random']
+
+
+def feed(algorithm, rounds, seed=0, start=0):
+    """Act, add and update as a trainer does, with what the world does decided by `seed`."""
+    layout = workbench.layout_of(algorithm)
+    for i in range(start, start + rounds):
+        rng = np.random.default_rng((seed, i))
+        algorithm.policy_version = i + 1
+        rows = workbench.act_rows(algorithm, layout, 20, rng, first=20 * i, length=7)
+        algorithm.add(rows)
+        for _ in range(1 if algorithm.on_policy else 7):
+            if algorithm.ready:
+                details = algorithm.update()
+                assert all(np.isfinite(value) for value in details.values())
+
+
+def restored(algorithm, name, rows):
+    """Return a new object from what a checkpoint would hold."""
+    buffer = io.BytesIO()
+    torch.save(algorithm.state_dict(), buffer)
+    buffer.seek(0)
+    other = workbench.make(name, seed=99)
+    other.load_state_dict(torch.load(buffer, weights_only=True))
+    if other.memory_rows:
+        other.refill(rows)
+    return other
+
+
+@pytest.mark.parametrize('name', ALGORITHMS)
+def test_presets_are_valid(name):
+    cls = resolve('algorithm', name)
+    for preset in cls.PRESETS:
+        resolve_config(cls.Config, {}, 'algorithm.', cls.PRESETS, (preset,))
+
+
+@pytest.mark.parametrize('name', LEARNING)
+def test_weights_fit_the_network_and_exploration_is_known(name):
+    algorithm = workbench.make(name)
+    weights = algorithm.actor_weights()
+    assert weights.dtype == np.float64
+    assert weights.shape == (NetworkSpec.parse(algorithm.network_name).parameters,)
+    kind, scale = algorithm.exploration()
+    assert kind in EXPLORATIONS and scale >= 0.0
+    Policy(algorithm.network_name, weights)
+
+
+@pytest.mark.parametrize('name', LEARNING)
+def test_same_rows_and_seed_give_the_same_bits(name):
+    first, second, other = (workbench.make(name, seed=seed) for seed in (3, 3, 4))
+    for algorithm in (first, second, other):
+        feed(algorithm, 6)
+    assert np.array_equal(first.actor_weights(), second.actor_weights())
+    assert not np.array_equal(first.actor_weights(), other.actor_weights())
+
+
+@pytest.mark.parametrize('name', LEARNING)
+def test_updates_change_the_policy_and_not_what_was_handed_out(name):
+    algorithm = workbench.make(name)
+    before = algorithm.actor_weights()
+    kept = before.copy()
+    feed(algorithm, 4)
+    assert np.array_equal(before, kept)
+    assert not np.array_equal(algorithm.actor_weights()[6:], kept[6:])
+
+
+@pytest.mark.parametrize('name', LEARNING)
+def test_resumed_is_as_if_never_stopped(name):
+    straight = workbench.make(name)
+    added = []
+    add = straight.add
+    straight.add = lambda rows: (added.append(rows.copy()), add(rows))
+    feed(straight, 9)
+    resumed = restored(straight, name, np.concatenate(added)[-max(1, straight.memory_rows):])
+    assert np.array_equal(resumed.actor_weights(), straight.actor_weights())
+    for algorithm in (straight, resumed):
+        feed(algorithm, 9, start=9)
+    assert np.array_equal(resumed.actor_weights(), straight.actor_weights())
+    assert resumed.state_dict()['updates'] == straight.state_dict()['updates'] > 9
+
+
+@pytest.mark.parametrize('name', LEARNING)
+def test_state_of_another_network_is_refused(name):
+    state = workbench.make(name).state_dict()
+    with pytest.raises(ValueError, match='set algorithm.hidden as it was'):
+        workbench.make(name, hidden=(8, 9)).load_state_dict(state)
+
+
+@pytest.mark.parametrize('name', LEARNING)
+@pytest.mark.parametrize(('key', 'value'), [
+    ('gamma', 1.01), ('gamma', -0.1), ('gamma', float('nan')), ('lr', -1e-3), ('lr_actor', -1.0),
+    ('hidden', (8, 0)), ('hidden', ()), ('batch', 0), ('learn_from', 'executed'),
+    ('compile', 'yes'), ('baseline', 'mean'), ('gama', 0.9)])
+def test_bad_configuration_is_refused(name, key, value):
+    cls = resolve('algorithm', name)
+    if key not in cls.Config.__dataclass_fields__ and key != 'gama':
+        pytest.skip(f'{name} has no {key}')
+    with pytest.raises(ValueError, match=f'algorithm.{key}'):
+        resolve_config(cls.Config, {f'algorithm.{key}': value}, 'algorithm.')
