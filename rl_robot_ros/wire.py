@@ -125,6 +125,28 @@ class JointReader:
         return np.array([where[name] for name in self.names], dtype=np.intp)
 
 
+class JointWriter:
+    """
+    Write one JointState again and again: building the message anew costs more than sending it.
+
+    :param names: joints, in the order of the values.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.message = JointState(name=list(names))
+        self._header = self.message.header
+        self._stamp = self.message.header.stamp
+
+    def write(self, stamp: int, frame_id: str = '', **values: Vector) -> JointState:
+        """Return the one message, filled in; it is valid until the next call."""
+        self._stamp.sec, self._stamp.nanosec = divmod(stamp, NANOSECONDS)
+        self._header.frame_id = frame_id
+        message = self.message
+        for field, value in values.items():
+            setattr(message, field, array('d', value.tobytes()))
+        return message
+
+
 def joint_state(names: Sequence[str], stamp: int, frame_id: str = '', *,
                 position: Any = (), velocity: Any = (), effort: Any = ()) -> JointState:
     """Build a JointState; fields that are not given stay empty."""

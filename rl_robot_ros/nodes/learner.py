@@ -21,6 +21,7 @@ from std_srvs.srv import Trigger
 
 from rl_robot_ros import wire
 from rl_robot_ros.algorithms.networks import prepare_torch
+from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.learning.session import Session
 from rl_robot_ros.nodes.common import load_graph
@@ -28,10 +29,14 @@ from rl_robot_ros.nodes.pusher import Pusher
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
+from rl_robot_ros.runs import CONFIG
 from rl_robot_ros.settings import FlowConfig
 from rl_robot_ros.settings import LearnerConfig
+from rl_robot_ros.settings import SECTIONS
+from rl_robot_ros.settings import Settings
 from rl_robot_ros.settings import StopConfig
 
+GRAPH = ('robot', 'task', 'algorithm', 'preset', 'seed')
 SWITCH_INTERVAL = 5e-4  # [s] so that the executor's thread need not wait for the learning one
 
 
@@ -55,6 +60,7 @@ class LearnerNode(RobotNode):
         self._resend: dict[str, Any] = {}
         self._epochs: dict[str, int] = {}  # newest policy epoch per namespace
         self._asked: dict[int, int] = {}
+        self._write_config()
         key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
         names = [name.strip() for name in self.config.policies.split(',') if name.strip()]
         self.pusher = Pusher(self, names, flow.enabled, self.config.push_timeout, key,
@@ -69,6 +75,18 @@ class LearnerNode(RobotNode):
         self._thread = threading.Thread(target=self._learn, name='learning')
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._thread.start()
+
+    def _write_config(self) -> None:
+        """Leave the parameters beside the weights, where `rl-robot` has not done it before."""
+        path = self.session.run / CONFIG if self.session.run else None
+        if path is not None and not path.exists():
+            sections = ('task.', 'algorithm.', *filter(None, SECTIONS))
+            names = [name for name in self._parameters
+                     if name in GRAPH or name.startswith(sections)]
+            values = {name: self.get_parameter(name).value for name in names}
+            given = {name: value for name, value in values.items() if value is not None}
+            write_atomically(path, Settings.resolve(
+                {**given, 'use_sim_time': self.get_parameter('use_sim_time').value}).yaml())
 
     def _subscribe(self, namespace: str) -> None:
         """Listen to the rows of a policy."""

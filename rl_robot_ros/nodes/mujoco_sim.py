@@ -63,6 +63,8 @@ class MujocoSim(RobotNode):
         self.stopped = False
         self._effort: Vector = np.zeros(len(self.robot.actuated))
         self._in_flight: deque[tuple[float, Vector]] = deque(maxlen=1000)
+        self._writer = wire.JointWriter(self.robot.joint_names)
+        self._mark = ''
         self._reader = wire.JointReader(self.robot.actuated)
         self._last_step = time.monotonic()
         self._last_clock = 0.0
@@ -106,7 +108,7 @@ class MujocoSim(RobotNode):
         self.world.reset(position, velocity)
         self._effort = np.zeros(len(self.robot.actuated))
         self._in_flight.clear()
-        self.clock.next_episode()
+        self._mark = wire.episode_mark(self.config.mode, self.clock.next_episode())
         self._publish()
 
     def _step(self, effort: Vector) -> None:
@@ -129,10 +131,8 @@ class MujocoSim(RobotNode):
 
     def _publish(self) -> None:
         stamp = self.clock.stamp
-        mark = wire.episode_mark(self.config.mode, self.clock.episode)
-        self._states.publish(wire.joint_state(
-            self.robot.joint_names, stamp, mark, position=self.world.position,
-            velocity=self.world.velocity))
+        self._states.publish(self._writer.write(stamp, self._mark, position=self.world.position,
+                                                velocity=self.world.velocity))
         now = time.monotonic()
         if self.config.mode == PACED or now - self._last_clock >= CLOCK_PERIOD:
             self._last_clock = now

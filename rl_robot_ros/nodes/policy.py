@@ -67,6 +67,7 @@ class PolicyNode(RobotNode):
                                      'learner_timeouts'), 0)
         self.evaluate = False
         self._states = wire.JointReader(self.robot.joint_names)
+        self._writer = wire.JointWriter(self.robot.actuated)
         self._efforts = wire.JointReader(self.robot.actuated)
         self._reset_asked = 0.0
         self._waiting_since = 0.0
@@ -236,7 +237,7 @@ class PolicyNode(RobotNode):
         """Publish an effort request."""
         if self.config.on_stale_weights == 'hold' and self._stale():
             return
-        self._request_out.publish(wire.joint_state(self.robot.actuated, stamp, effort=effort))
+        self._request_out.publish(self._writer.write(stamp, effort=effort))
 
     def row(self, row: Vector, last: bool) -> None:
         """Hand a row to the sender."""

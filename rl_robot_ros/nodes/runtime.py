@@ -169,9 +169,9 @@ def run(make_node: Callable[[], RobotNode], args: list[str] | None = None) -> in
     :param make_node: builds the node; a ValueError is a configuration error for people.
     """
     stop: list[int] = []
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: stop.append(received))
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make_node()
     except (ValueError, FileNotFoundError) as error:

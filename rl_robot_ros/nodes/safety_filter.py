@@ -73,6 +73,7 @@ class SafetyFilterNode(RobotNode):
         self._joints = wire.JointReader(self.robot.actuated)
         self._requests = wire.JointReader(self.robot.actuated)
         self._teleops = wire.JointReader(self.robot.actuated)
+        self._writer = wire.JointWriter(self.robot.actuated)
         self._stamp = -1
         self._mark = (HARDWARE, -1)
         self._state: tuple[Vector, Vector] | None = None
@@ -182,8 +183,7 @@ class SafetyFilterNode(RobotNode):
         start = time.monotonic()
         teleop = self._teleop[1] if start - self._teleop[0] < TELEOP_TIMEOUT else None
         verdict = self.filter.step(*self._state, request, teleop)
-        command = wire.joint_state(self.robot.actuated, self._stamp, verdict.source,
-                                   effort=verdict.effort)
+        command = self._writer.write(self._stamp, verdict.source, effort=verdict.effort)
         self._command_out.publish(command)
         self._controller_out.publish(wire.efforts_message(verdict.effort))
         self._answered = command

@@ -76,6 +76,10 @@ def test_blind_braking_follows_the_last_motion_then_lets_go():
     assert efforts[20].tolist() == [0.0, 0.0]
     stop.effort(position, np.zeros(2))
     assert stop.blind_effort(position, velocity)[0] < 0.0, 'a state in between starts it anew'
+    for _ in range(30):
+        stop.blind_effort(position, velocity)
+    stop.release()
+    assert stop.blind_effort(position, velocity)[0] < 0.0
 
 
 def test_blind_braking_adds_up_to_a_stop():

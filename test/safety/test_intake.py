@@ -34,6 +34,7 @@ def test_a_bad_request_is_refused_as_a_whole(request_, kind):
 
 def test_huge_but_finite_is_complete():
     intake, _ = make()
+    assert intake.rejection == intake.loss == ''
     assert intake.take([1e308, -1e308], None, True, 1) == 'policy'
     assert intake.effort.tolist() == [1e308, -1e308]
 
