@@ -53,15 +53,18 @@ def main() -> None:
     for period in range(PERIODS + 500):
         if period == 500:
             spent = dict.fromkeys(spent, 0.0)
-        state = sim._states.message
+        state, stamp = sim._states.message, sim.clock.stamp
         timed(spent, 'safety_filter', safety._on_state, state)
         timed(spent, 'policy', policy._on_state, state)
-        if state is not sim._states.message:
+        if stamp != sim.clock.stamp:
             continue  # the episode ended
         timed(spent, 'safety_filter', safety._on_request, policy._request_out.message)
         command = safety._command_out.message
         timed(spent, 'policy', policy._on_command, command)
         timed(spent, 'mujoco_sim', sim._on_effort_command, command)
+    steps = sim.counts['steps']
+    if steps < 0.95 * PERIODS:
+        raise RuntimeError(f'the ring did not turn: {steps} steps, {policy.actor.waiting}')
     for name, seconds in spent.items():
         print(name, seconds / PERIODS)
 

@@ -142,7 +142,8 @@ class ProgressView:
         # A new dict, as the panel is drawn by another thread.
         self._snapshot = {**self._snapshot, **snapshot}
         self._said = False
-        rate, episodes = (finite(self._snapshot.get(name)) for name in ('success_rate', 'episodes'))
+        rate = finite(self._snapshot.get('success_rate'))
+        episodes = finite(self._snapshot.get('episodes'))
         if rate is not None and (episodes is None or episodes != self._episodes):
             self._episodes = episodes
             self._history.append(rate)

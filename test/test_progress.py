@@ -104,8 +104,8 @@ def test_the_panel_shows_everything(clock):
     stream = io.StringIO()
     with ProgressView('95% success', tty=True, stream=stream) as view:
         view.message('[bold]domain 42')
-        for rate in (0.0, 0.25, 0.625):
-            view.update({**SNAPSHOT, 'success_rate': rate, 'episodes': 450 + rate})
+        for episodes, rate in ((448, 0.0), (449, 0.25), (450, 0.625)):
+            view.update({**SNAPSHOT, 'success_rate': rate, 'episodes': episodes})
     shown = stream.getvalue()
     for part in ('2:05', 'ETA 5:00', '180k', '2412/s', '45k', '603/s', '450', '-12.35', '62.5 %',
                  '▁▃▅', '90k', '310/s', 'version 42, lag 1', '1.2 %', 'lost rows: 3', '! late',

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 

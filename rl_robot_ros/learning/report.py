@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.learning.episodes import EpisodeCollector
@@ -140,9 +139,9 @@ def read_metrics(path: Path | str) -> dict[str, Vector]:
     """
     Read ``metrics.csv`` into columns of equal length, NaN where there is no number.
 
-    A line whose number of cells is not that of its header was torn and is left out, and so is a
-    last line without its end, and a line without a time.  Where `wall_s` goes back, training was resumed, and the time before
-    is added, so that it only rises.
+    A line is left out where it was torn, so that it has not as many cells as its header or, as the
+    last one, no end, and where it has no time.  Where `wall_s` goes back, training was resumed:
+    time goes on from the line before, so that it only rises.
 
     :raises OSError: the file cannot be read.
     """
@@ -196,7 +195,7 @@ def learning_curve(paths: Iterable[Path | str], output: Path | str,
     if not runs:
         return None
     figure = Figure(figsize=(9.0, 3.6), dpi=150, layout='constrained')
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     success, reward = figure.subplots(1, 2)
     _draw(success, runs, 'success_rate', 'success rate [%]', GREEN, 100.0)
     _draw(reward, runs, 'return_mean', 'return per episode', BLUE, 1.0)

@@ -45,6 +45,7 @@ from rl_robot_ros.safety.state_machine import Phase
 from rl_robot_ros.settings import FilterConfig
 from rl_robot_ros.settings import SimConfig
 
+MOST_PERIODS = 1000  # a gap that is longer counts as this many control periods
 TELEOP_TIMEOUT = 0.2  # [s] a person's effort counts this long
 SHUTDOWN_TIME = 1.0  # [s] to come to rest before the node ends
 
@@ -77,11 +78,11 @@ class SafetyFilterNode(RobotNode):
         self._stamp = -1
         self._mark = (HARDWARE, -1)
         self._state: tuple[Vector, Vector] | None = None
+        self._periods = 1
         self._seen = 0.0
         self._answered: JointState | None = None
         self._waiting: tuple[int, Vector] | None = None  # a request that overtook its state
-        self._teleop: tuple[float, Vector] = (-TELEOP_TIMEOUT, self.filter.step(
-            None, None, None).effort)
+        self._teleop = (-TELEOP_TIMEOUT, np.zeros(len(self.robot.actuated)))
         self._phase = Phase.UNCONFIGURED
         self._listeners = 0
         self._connect()
@@ -132,6 +133,9 @@ class SafetyFilterNode(RobotNode):
             self._mark = mark
             self.filter.begin_episode()
         self._answer_unanswered()
+        # A best-effort state may be lost: the joints have moved on for more than one period.
+        gap = (stamp - self._stamp) / (self.robot.control_period * 1e9)
+        self._periods = 1 if self._stamp < 0 else max(1, round(min(gap, MOST_PERIODS)))
         self._stamp, self._state, self._answered = stamp, (position, velocity), None
         self._seen = time.monotonic()
         self.timing.mark(self._seen)
@@ -182,7 +186,7 @@ class SafetyFilterNode(RobotNode):
         self._waiting = None
         start = time.monotonic()
         teleop = self._teleop[1] if start - self._teleop[0] < TELEOP_TIMEOUT else None
-        verdict = self.filter.step(*self._state, request, teleop)
+        verdict = self.filter.step(*self._state, request, teleop, self._periods)
         command = self._writer.write(self._stamp, verdict.source, effort=verdict.effort)
         self._command_out.publish(command)
         self._controller_out.publish(wire.efforts_message(verdict.effort))

@@ -21,7 +21,6 @@ import weakref
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.sim import scenery
 from rl_robot_ros.sim.video import check_video
@@ -40,8 +39,8 @@ TRAIL = 20  # pictures that the tip leaves a trail for
 TRAIL_BREAK = 0.2  # [m] a tip does not move this far between two pictures: a new episode
 
 
-def open_context(model: mujoco.MjModel, width: int, height: int) -> tuple[Any,
-                                                                       mujoco.MjrContext]:
+def open_context(model: mujoco.MjModel, width: int,
+                 height: int) -> tuple[Any, mujoco.MjrContext]:
     """
     Make an off-screen OpenGL context, make it current, and load the model into it.
 
@@ -73,7 +72,7 @@ def open_context(model: mujoco.MjModel, width: int, height: int) -> tuple[Any,
 
 
 def _forget_pyopengl(module: str) -> None:
-    """PyOpenGL binds to the first library it is asked for; make it ask again."""
+    """Make PyOpenGL, which binds to the first library it is asked for, choose again."""
     for name in [name for name in sys.modules
                  if name.split('.')[0] == 'OpenGL' or name.startswith(f'mujoco.{module}')]:
         del sys.modules[name]
@@ -183,7 +182,7 @@ class Viewer:
         self._due = 0.0
 
     @property
-    def open(self) -> bool:
+    def alive(self) -> bool:
         """Whether the window is still there."""
         return bool(self._handle.is_running())
 
@@ -210,7 +209,7 @@ class Viewer:
 
 
 def _check_display() -> None:
-    """MuJoCo's viewer waits for ever where there is no display, so look before."""
+    """Look for a display, as the viewer of MuJoCo waits for ever where there is none."""
     where = {name: os.environ.get(name, '') for name in ('DISPLAY', 'WAYLAND_DISPLAY')}
     advice = 'run it on a desktop or through `ssh -X`, or write a video instead (sim.video)'
     if sys.platform.startswith('linux') and not any(where.values()):
@@ -274,7 +273,7 @@ class Screen:
         if self._viewer is None:
             return
         try:
-            if self._viewer.open:
+            if self._viewer.alive:
                 self._viewer.update(self._goal)
                 return
             self._report('the viewer was closed; the simulation goes on')

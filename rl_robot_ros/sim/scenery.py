@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import mujoco
 import numpy as np
-
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.robots.model import build_spec
@@ -40,24 +39,24 @@ class View(NamedTuple):
 
     @property
     def forward(self) -> Vector:
-        """Unit vector from the camera into the picture."""
+        """Return the unit vector from the camera into the picture."""
         level = math.cos(self.elevation)
         return np.array((level * math.cos(self.azimuth), level * math.sin(self.azimuth),
                          math.sin(self.elevation)))
 
     @property
     def right(self) -> Vector:
-        """Unit vector to the right of the picture."""
+        """Return the unit vector to the right of the picture."""
         return np.array((math.sin(self.azimuth), -math.cos(self.azimuth), 0.0))
 
     @property
     def center(self) -> Vector:
-        """Middle of the box around everything that must be seen, shape (3,)."""
-        return (self.points.min(axis=0) + self.points.max(axis=0)) / 2.0
+        """Return the middle of the box around everything that must be seen, shape (3,)."""
+        return np.asarray((self.points.min(axis=0) + self.points.max(axis=0)) / 2.0)
 
     @property
     def size(self) -> float:
-        """Radius of what must be seen [m]."""
+        """Return the radius of what must be seen [m]."""
         return float(np.linalg.norm(self.points - self.center, axis=1).max())
 
 

@@ -1,8 +1,8 @@
 """
 GIF and MP4 files of a running robot, rendered beside the loop that moves it.
 
-A :class:`Film` keeps joint positions at 25 pictures per simulated second; a thread of lower priority
-turns them into pictures and writes the file, under another name until it is whole.
+A :class:`Film` keeps joint positions at 25 pictures per simulated second; a thread of lower
+priority turns them into pictures and writes the file, under another name until it is whole.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import zlib
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.spec import Vector
 
 Picture = NDArray[np.uint8]
@@ -63,8 +62,8 @@ def check_video(video: str, seconds: float) -> Path:
         raise ValueError(f'sim.video={video}: a GIF needs Pillow, install it by '
                          '`pip install pillow`')
     if kind == '.mp4' and importlib.util.find_spec('imageio_ffmpeg') is None:
-        raise ValueError(f'sim.video={video}: an MP4 needs ffmpeg; name a .gif instead, or install '
-                         'it by `pip install imageio-ffmpeg`')
+        raise ValueError(f'sim.video={video}: an MP4 needs ffmpeg; name a .gif instead, or '
+                         'install it by `pip install imageio-ffmpeg`')
     if path.is_dir():
         raise ValueError(f'sim.video={video} is a folder')
     return path

@@ -109,10 +109,11 @@ def test_unknown_choice_is_refused():
         GradientFunction(loss, 'yes')
 
 
-@pytest.mark.timeout(300)
-def test_one_process_compiles_any_number_of_gradients():
-    if not networks.has_compiler():
-        pytest.skip('no C++ compiler here')
+def test_one_process_compiles_any_number_of_gradients(monkeypatch):
+    compile_ = torch.compile
+    # The limit is in front of the C++ compiler, so that need not run.
+    monkeypatch.setattr(torch, 'compile', lambda function, dynamic, fullgraph, options: compile_(
+        function, dynamic=dynamic, fullgraph=fullgraph, backend='eager'))
     for size in range(1, 11):
         gradient, _ = GradientFunction(loss, 'on')(torch.ones(size), torch.tensor(3.0))
         assert gradient.tolist() == [6.0] * size

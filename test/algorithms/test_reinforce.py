@@ -82,7 +82,7 @@ def test_gradient_is_that_of_the_score_function(choices, baseline):
     algorithm.add(rows)
     details = algorithm.update()
     assert torch.allclose(algorithm.actor.flat.grad, wanted, rtol=1e-3, atol=1e-5)
-    assert details['actor_loss'] == pytest.approx(float(loss), rel=1e-4)
+    assert details['actor_loss'] == pytest.approx(loss.item(), rel=1e-4)
 
 
 def test_running_out_of_time_is_not_the_end():

@@ -237,7 +237,7 @@ def test_compiling_ahead_changes_nothing():
 
 @pytest.mark.parametrize('key', ['batch', 'learning_starts'])
 def test_more_than_replay_holds_is_refused(key):
-    with pytest.raises(ValueError, match=rf'algorithm.{key}: got 300, .* capacity = 256'):
+    with pytest.raises(ValueError, match=rf'algorithm.{key}: got 300, .*capacity = 256'):
         SacConfig(**{'capacity': 256, 'batch': 8, 'learning_starts': 8, key: 300})
 
 

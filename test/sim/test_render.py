@@ -2,6 +2,10 @@
 
 import importlib
 import math
+import os
+from pathlib import Path
+import subprocess
+import sys
 from types import SimpleNamespace
 
 from hypothesis import given
@@ -17,6 +21,7 @@ from rl_robot_ros.sim import scenery
 from rl_robot_ros.sim import video
 from rl_robot_ros.sim.world import World
 
+ROOT = Path(__file__).parents[2]
 ROBOTS = ('arm7', 'cartpole')
 GOAL = np.array([0.45, -0.1, 0.5])
 WIDTH, HEIGHT = 160, 120
@@ -127,7 +132,9 @@ def test_the_camera_sees_where_the_robot_goes(name, aspect):
 
 
 @pytest.fixture
-def tiny():
+def tiny(monkeypatch):
+    monkeypatch.setenv('MUJOCO_GL', '')  # so that it is put back
+    monkeypatch.setattr(render, '_forget_pyopengl', lambda module: None)
     return mujoco.MjModel.from_xml_string('<mujoco/>')
 
 
@@ -137,11 +144,10 @@ def test_the_next_back_end_is_tried(tiny, monkeypatch):
             raise ImportError('no libEGL')
         return SimpleNamespace(GLContext=lambda w, h: SimpleNamespace(make_current=lambda: None))
 
-    monkeypatch.delenv('MUJOCO_GL', raising=False)
     monkeypatch.setattr(importlib, 'import_module', import_module)
     monkeypatch.setattr(mujoco, 'MjrContext', lambda model, scale: 'loaded')
     assert render.open_context(tiny, 8, 8)[1] == 'loaded'
-    assert render.os.environ['MUJOCO_GL'] == 'osmesa'
+    assert os.environ['MUJOCO_GL'] == 'osmesa'
     monkeypatch.setenv('MUJOCO_GL', 'egl')
     with pytest.raises(RuntimeError, match='egl: no libEGL'):
         render.open_context(tiny, 8, 8)
@@ -151,13 +157,36 @@ def test_without_a_back_end_the_error_says_what_to_install(tiny, monkeypatch):
     def import_module(name):
         raise AttributeError(f'{name} is broken')
 
-    monkeypatch.delenv('MUJOCO_GL', raising=False)
     monkeypatch.setattr(importlib, 'import_module', import_module)
     with pytest.raises(RuntimeError) as caught:
         render.open_context(tiny, 8, 8)
     for word in ('egl', 'osmesa', 'libegl1', 'libosmesa6', 'MUJOCO_GL'):
         assert word in str(caught.value)
-    assert 'MUJOCO_GL' not in render.os.environ
+    assert 'MUJOCO_GL' not in os.environ
+
+
+TAKE_A_PICTURE = """
+from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.sim.render import Renderer
+from rl_robot_ros.sim.world import World
+try:
+    renderer = Renderer(World(resolve('robot', 'cartpole')), 32, 24)
+    print('picture', renderer.picture().std() > 1.0)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_without_egl_there_is_osmesa_or_an_explanation():
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ('MUJOCO_GL', 'PYOPENGL_PLATFORM')}
+    environment['__EGL_VENDOR_LIBRARY_DIRS'] = '/nonexistent'
+    done = subprocess.run([sys.executable, '-c', TAKE_A_PICTURE], env=environment, text=True,
+                          capture_output=True, timeout=50, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == 'picture True\n' or (
+        'egl: ' in done.stdout and 'osmesa: ' in done.stdout and 'libosmesa6' in done.stdout)
+    assert 'Traceback' not in done.stderr
 
 
 def test_rendering_can_be_switched_off(tiny, monkeypatch):
@@ -207,7 +236,7 @@ class BrokenViewer:
     """A viewer that fails, or whose window was closed."""
 
     def __init__(self, window):
-        self.open = window
+        self.alive = window
         self.closed = False
 
     def update(self, goal):
