@@ -2,8 +2,8 @@
 Checkpoints that are whole or not there, and the rows that belong to them.
 
 A checkpoint is one file: 32 bytes of sha256, then what `torch.save` wrote.  It is written to a
-temporary name, synced and renamed; the newest intact one is found on resume, a damaged one is named
-and skipped.  Loading never unpickles objects (`weights_only=True`).
+temporary name, synced and renamed; the newest intact one is found on resume, a damaged one is
+named and skipped.  Loading never unpickles objects (`weights_only=True`).
 
 Rows are appended to segment files of plain float64 and never rewritten.  A checkpoint holds how
 many rows there were, so a resumed learner sees the same replay in the same order.
@@ -20,9 +20,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-import torch
-
 from rl_robot_ros.core.files import write_atomically
+import torch
 
 DIGEST_BYTES = 32
 SEGMENT_ROWS = 65_536
@@ -65,6 +64,7 @@ class Checkpoints:
         Return the newest intact checkpoint, or None where there is none.
 
         :param tell: called with one sentence for each checkpoint that is skipped.
+        :raises ValueError: there are checkpoints, but none is intact.
         """
         for path in reversed(self.files()):
             data = path.read_bytes()
@@ -74,6 +74,9 @@ class Checkpoints:
                 continue
             state: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
             return state
+        if self.files():
+            raise ValueError(f'there is no intact checkpoint in {self.folder}; delete the damaged '
+                             'ones to begin again, or give another learner.run')
         return None
 
 
@@ -83,7 +86,8 @@ class RowLog:
 
     :param folder: where the segments are.
     :param width: numbers in one row.
-    :param capacity: rows that are needed after a restart; older segments are deleted.
+    :param capacity: rows that are needed after a restart; older segments are deleted, but for one
+        that an older checkpoint may need.  Where it is 0, nothing is written.
     """
 
     def __init__(self, folder: Path, width: int, capacity: int) -> None:
@@ -93,7 +97,8 @@ class RowLog:
 
     def append(self, rows: NDArray[np.float64]) -> None:
         """Take rows; they are written by :meth:`flush`."""
-        self._waiting.append(rows)
+        if self.capacity:
+            self._waiting.append(rows)
 
     def _segment(self, number: int) -> Path:
         return self.folder / f'{number:06d}.rows'
@@ -117,7 +122,7 @@ class RowLog:
                 self._waiting.pop(0)
             else:
                 self._waiting[0] = rows[len(part):]
-        oldest = max(0, self.count - self.capacity) // SEGMENT_ROWS
+        oldest = (self.count - self.capacity) // SEGMENT_ROWS - 1
         for path in self.folder.glob('*.rows'):
             if int(path.stem) < oldest:
                 path.unlink(missing_ok=True)

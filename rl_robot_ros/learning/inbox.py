@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.transition import RowLayout
 
 CAPACITY = 200_000  # rows
@@ -119,9 +118,14 @@ class Inbox:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what must survive a restart: which rows are known, and the counts."""
-        return {'known': {epoch: [known.next, *sorted(known.missing)]
-                          for epoch, known in self._known.items()},
-                'counts': dict(self.counts)}
+        with self._changed:
+            # Rows that still wait were not learned from: they are wanted again.
+            waiting = {(int(row[self._epoch]), int(row[self._seq]))
+                       for batch in self._batches for row in batch}
+        known = {epoch: [known.next, *sorted(
+            known.missing | {seq for e, seq in waiting if e == epoch and seq < known.next})]
+            for epoch, known in list(self._known.items())}
+        return {'known': known, 'counts': dict(self.counts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a state."""

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.transition import RowLayout
 
 WINDOW = 100  # episodes in a rolling mean
@@ -70,17 +69,17 @@ class Statistics:
         """Share of recent episodes with success; 0 before the window is full."""
         if len(self.recent) < WINDOW:
             return 0.0
-        return float(np.mean([episode.success for episode in self.recent]))
+        return float(np.mean([episode.success for episode in tuple(self.recent)]))
 
     def report(self) -> dict[str, Any]:
         """Return rolling means by name."""
         values: dict[str, Any] = {'episodes': self.episodes}
         if self.recent:
-            columns = np.array(self.recent, dtype=np.float64).mean(0)
+            columns = np.array(tuple(self.recent), dtype=np.float64).mean(0)
             names = ('return_mean', 'length_mean', 'success_rate', 'success_end_rate', 'filtered',
                      'interventions')
             values |= {name: float(value) for name, value in zip(names, columns)}
         if self._term_means:
-            means = np.mean(self._term_means, axis=0)
+            means = np.mean(tuple(self._term_means), axis=0)
             values |= {f'terms.{name}': float(v) for name, v in zip(self._names, means)}
         return values

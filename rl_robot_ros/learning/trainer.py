@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.algorithms.base import Algorithm
+from rl_robot_ros.algorithms.base import NonFiniteLoss
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
@@ -26,7 +26,7 @@ from rl_robot_ros.learning.inbox import Inbox
 from rl_robot_ros.learning.statistics import Statistics
 
 UPDATES_AT_ONCE = 16  # between two looks at the inbox
-MOST_OWED = 2000.0  # updates that rows may earn ahead: a learner that is too slow does not catch up
+MOST_OWED = 2000.0  # updates that rows may earn ahead: who is too slow does not catch up
 LIVE = 5.0  # [s] a policy that was silent for longer does not hold a push back
 
 
@@ -64,18 +64,37 @@ class Trainer:
         self._block: dict[int, int] = {}  # newest block begun, per policy epoch
         self._delivered: set[int] = set()  # epochs with a complete block since the last push
         self._seen: dict[int, float] = {}
+        self._newest_of: dict[str, int] = {}  # policy epoch, per source of rows
+        self._gone: set[int] = set()  # policy epochs that have a successor
         self._pushed_at = 0.0
         self._changed = True
 
-    def ingest(self, rows: NDArray[np.float64]) -> None:
-        """Take checked rows from a policy."""
+    def ingest(self, rows: NDArray[np.float64], source: str = '') -> None:
+        """
+        Take checked rows from a policy.
+
+        :param source: such as its namespace: where a new policy process takes over, nothing waits
+            for the one before.
+        """
+        if source and len(rows):
+            epoch = int(rows[-1, self._epoch])
+            if self._newest_of.setdefault(source, epoch) != epoch:
+                self._gone.add(self._newest_of[source])
+                self._newest_of[source] = epoch
         self.statistics.add(self.inbox.put(rows))
 
     def first_push(self) -> Push:
-        """Return the weights as they are now."""
+        """
+        Return the weights as they are now.
+
+        :raises NonFiniteLoss: they are no weights any more.
+        """
         self._pushed_at = time.monotonic()
         self._changed = False
-        return Push(self.algorithm.actor_weights(), *self.algorithm.exploration())
+        weights = self.algorithm.actor_weights()
+        if not np.isfinite(weights).all():
+            raise NonFiniteLoss('the policy weights are not finite')
+        return Push(weights, *self.algorithm.exploration())
 
     def work(self, timeout: float) -> Push | None:
         """
@@ -86,7 +105,7 @@ class Trainer:
         self.newest = None
         rows = self.inbox.get(0.0 if self.owed >= 1.0 and not self.flow.enabled else timeout)
         if self.flow.enabled:
-            return None if rows is None else self._work_block(rows)
+            return self._push_block() if rows is None else self._work_block(rows)
         if rows is not None:
             self._add(rows)
         self._update(min(UPDATES_AT_ONCE, int(self.owed)))
@@ -101,15 +120,17 @@ class Trainer:
         block = first // size
         self._seen[epoch] = time.monotonic()
         newest = self._block.get(epoch, block)
-        if block < newest:  # sent again after it was missing: its block is long complete
-            self._add(rows)
-            return None
         late = newest < block  # the last row of the block before never came
-        same = (rows[:, self._epoch] == epoch) & (rows[:, self._seq] < (block + 1) * size)
+        again = block < newest  # sent again after it was missing: its block is long complete
+        end = (newest if again else block + 1) * size
+        same = (rows[:, self._epoch] == epoch) & (rows[:, self._seq] < end)
         if late or not same.all():
             cut = 0 if late else int(np.argmin(same))
             self.inbox.put_back(rows[cut:])
             rows = rows[:cut]
+        if again:
+            self._add(rows)
+            return None
         self._block[epoch] = block
         if len(rows):
             self._add(rows)
@@ -119,9 +140,13 @@ class Trainer:
         if not late:
             self._block[epoch] = block + 1
         self._delivered.add(epoch)
+        return self._push_block()
+
+    def _push_block(self) -> Push | None:
+        """Learn and push where every policy that lives has delivered its block."""
         now = time.monotonic()
-        live = {e for e, seen in self._seen.items() if now - seen < LIVE}
-        if not live <= self._delivered:
+        live = {e for e, seen in self._seen.items() if now - seen < LIVE} - self._gone
+        if not self._delivered or not live <= self._delivered:
             return None
         self._delivered.clear()
         self._update(int(self.owed))

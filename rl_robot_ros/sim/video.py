@@ -205,7 +205,7 @@ class Gif:
         # Small bright things, such as a tip and its trail, count as much as a wide grey floor.
         bright = np.repeat(pixels[np.ptp(pixels, axis=1) > 110], 2, axis=0)
         kinds = np.unique(pixels >> 3, axis=0) << 3
-        sample = np.concatenate((pixels, bright, np.repeat(kinds, 8, axis=0)))
+        sample = np.concatenate((pixels, bright, np.repeat(kinds, 40, axis=0)))
         return Image.fromarray(sample[:, None]).quantize(
             COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 

@@ -273,3 +273,14 @@ def test_rows_that_wait_at_a_checkpoint_are_asked_for_again():
     second.ingest(make_rows(range(2 * R)))
     drain(second)
     assert resumed.added == [(1, seq) for seq in range(R, 2 * R)]
+
+
+def test_a_new_policy_process_is_not_held_back_by_the_one_before(clock):
+    _, trainer = make()
+    trainer.ingest(make_rows([0, 1], epoch=2), 'arm_1')
+    drain(trainer)
+    trainer.ingest(make_rows(range(R), epoch=3), 'arm_1')
+    assert len(drain(trainer)) == 1
+    trainer.ingest(make_rows([0], epoch=4), 'arm_2')  # another robot is waited for
+    trainer.ingest(make_rows(range(R, 2 * R), epoch=3), 'arm_1')
+    assert drain(trainer) == []
