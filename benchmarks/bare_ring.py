@@ -8,15 +8,14 @@ import time
 
 import rclpy
 from rclpy.parameter import Parameter
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
-
 from rl_robot_ros import wire
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import make_executor
 from rl_robot_ros.nodes.runtime import STATE_QOS
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
 
 NAMES = [f'joint{i}' for i in range(1, 8)]
 SEVEN = wire.floats([0.1] * 7)

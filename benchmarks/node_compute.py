@@ -8,7 +8,6 @@ import time
 
 import rclpy
 from ring import write_policy
-
 from rl_robot_ros.nodes.mujoco_sim import MujocoSim
 from rl_robot_ros.nodes.policy import PolicyNode
 from rl_robot_ros.nodes.safety_filter import SafetyFilterNode

@@ -24,7 +24,6 @@ PARAMETERS = [
         'learner.run': LaunchConfiguration('run'),
         'learner.resume': LaunchConfiguration('resume'),
         'sim.clock_file': LaunchConfiguration('clock_file'),
-        'stop.success': LaunchConfiguration('until_success'),
     },
 ]
 ARGUMENTS = ['--log-level', LaunchConfiguration('log_level')]
@@ -47,12 +46,10 @@ def generate_launch_description():
                               description='Go on with the run of this directory'),
         DeclareLaunchArgument('checkpoint', default_value='',
                               description='Policy file to act with until the learner is there'),
-        DeclareLaunchArgument('until_success', default_value='0.95',
-                              description='Stop at this success rate; 0: train for ever'),
         DeclareLaunchArgument('params_file',
                               default_value=PathJoinSubstitution([SHARE, 'config', 'train.yaml']),
                               description='ROS parameters of all nodes'),
-        DeclareLaunchArgument('algorithm_file', description='What the algorithm needs of the graph',
+        DeclareLaunchArgument('algorithm_file', description='What it needs of the graph',
                               default_value=[SHARE, '/config/algorithms/',
                                              LaunchConfiguration('algorithm'), '.yaml']),
         DeclareLaunchArgument('namespace', default_value='', description='One robot of a fleet'),

@@ -49,7 +49,7 @@ def training_parameters(options: argparse.Namespace, values: dict[str, str]) -> 
     """
     if options.resume:
         parameters: dict[str, Any] = {**find_config(options.resume), 'learner.resume': True}
-        parameters |= {name: 0 for name in ('stop.success', 'stop.minutes', 'stop.steps')}
+        parameters |= dict.fromkeys(('stop.success', 'stop.minutes', 'stop.steps'), 0)
     else:
         parameters = base_parameters(options.params_file, options.algorithm)
     for name in ('robot', 'task', 'algorithm', 'preset', 'seed'):
@@ -204,6 +204,10 @@ def play(options: argparse.Namespace) -> int:
     from rl_robot_ros.cli import parse_values
     policy = find_policy(options.source)
     seconds = options.seconds or (12.0 if options.video else 0.0)
+    if options.video:
+        from rl_robot_ros.sim.video import check_video
+        check_video(options.video, seconds)
+        options.video.unlink(missing_ok=True)
     parameters: dict[str, Any] = {
         **find_config(options.source), 'mode': 'evaluate',
         'policy.checkpoint': str(policy.resolve()), 'sync.enabled': False, 'sim.mode': 'paced',
@@ -219,10 +223,15 @@ def play(options: argparse.Namespace) -> int:
             from rl_robot_ros.monitor import Monitor
             with Monitor(graph.environment) as monitor:
                 print('Ctrl-C stops; ROS_DOMAIN_ID=' + graph.environment['ROS_DOMAIN_ID'])
-                while not stop and not graph.poll():
+                played = False
+                while not (stop or graph.poll() or (played and not options.video)
+                           or (options.video and options.video.exists())):
                     monitor.spin(0.1)
-                    if seconds and monitor.values('mujoco_sim').get('sim_time_s', 0.0) > seconds:
-                        break
-    if options.video and options.video.exists():
-        print(f'video: {options.video}')
+                    if seconds and not played \
+                            and monitor.values('mujoco_sim').get('sim_time_s', 0.0) > seconds:
+                        played = True
+                        if options.video:
+                            print('writing the video')
+    if options.video:
+        print(f'video: {options.video}' if options.video.exists() else 'there is no video')
     return 0

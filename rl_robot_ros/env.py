@@ -9,8 +9,8 @@ train without ROS, to try another library's algorithms, and in tests::
     observation, info = env.reset(seed=0)
     observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
 
-`info` holds ``success``, ``intervened``, ``filtered`` and each reward term as ``terms.<name>``; the
-complete experience row is ``env.row``.
+`info` holds ``success``, ``intervened``, ``filtered`` and each reward term as ``terms.<name>``;
+the complete experience row is ``env.row``.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
-
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.episode import Applied
 from rl_robot_ros.core.episode import Recorder
@@ -63,7 +63,7 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
     :param evaluation: episodes of full length, rows marked as evaluation.
     """
 
-    metadata = {'render_modes': ['rgb_array'], 'render_fps': 50}
+    metadata: ClassVar[dict[str, Any]] = {'render_modes': ['rgb_array'], 'render_fps': 50}
 
     def __init__(self, robot: RobotSpec, task: Task, *, extra: tuple[Term, ...] = (),
                  efforts: tuple[tuple[float, ...], ...] = (),

@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import numpy as np
-
 from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.flow import FlowConfig

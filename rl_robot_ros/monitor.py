@@ -16,11 +16,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
-from std_msgs.msg import Float64MultiArray
-
 from rl_robot_ros import wire
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
+from std_msgs.msg import Float64MultiArray
 
 
 class Monitor:

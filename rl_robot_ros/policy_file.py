@@ -9,12 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from rl_robot_ros.core.files import write_atomically
+from rl_robot_ros.core.weights import WeightSet
 from safetensors import safe_open
 from safetensors import SafetensorError
 from safetensors.numpy import save
-
-from rl_robot_ros.core.files import write_atomically
-from rl_robot_ros.core.weights import WeightSet
 
 FIELDS = ('epoch', 'version', 'schema', 'digest', 'exploration', 'exploration_scale')
 

@@ -14,17 +14,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from rl_robot_ros.core.actor import ActorConfig
-from rl_robot_ros.core.actor import LOCKSTEP
-from rl_robot_ros.core.actor import PACED
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
+from rl_robot_ros.core.dialogue import ActorConfig
+from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.safety.config import SafetyConfig
+import yaml
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@ Messages to arrays and back: the only file that knows array and weight layouts.
 
 Why stock types: an ament_python package cannot generate interfaces, pip users could not build
 them, and every bag, Foxglove, PlotJuggler and ``ros2 topic echo`` already reads these.  The
-``*MultiArray`` messages are marked deprecated upstream in favour of custom types; this file is what
-would change.  Everything that comes from outside is checked here; a :class:`WireError` says what
-was wrong.  Arrays go out as ``array.array`` and come in through ``np.frombuffer``: one copy each
-way, where ``byte[]`` or lists would cost one Python object per element.
+``*MultiArray`` messages are marked deprecated upstream in favour of custom types; this file is
+what would change.  Everything that comes from outside is checked here; a :class:`WireError` says
+what was wrong.  Arrays go out as ``array.array`` and come in through ``np.frombuffer``: one copy
+each way, where ``byte[]`` or lists would cost one Python object per element.
 """
 
 from __future__ import annotations
@@ -25,18 +25,17 @@ from rcl_interfaces.msg import Parameter
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParametersAtomically
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
-from std_msgs.msg import MultiArrayDimension
-from std_msgs.msg import MultiArrayLayout
-
-from rl_robot_ros.core.actor import HARDWARE
-from rl_robot_ros.core.actor import LOCKSTEP
-from rl_robot_ros.core.actor import PACED
+from rl_robot_ros.core.dialogue import HARDWARE
+from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightSet
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import MultiArrayDimension
+from std_msgs.msg import MultiArrayLayout
 
 MAX_ROWS = 100_000
 MAX_WEIGHTS = 50_000_000

@@ -25,7 +25,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from rl_robot_ros.core.spec import PolicyContract
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout

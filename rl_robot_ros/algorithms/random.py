@@ -2,7 +2,7 @@
 The random baseline: uniform actions for ever, nothing is learned.
 
 It measures what a task gives away for free, and drives the graph in tests and benchmarks.
-"""
+"""  # noqa: A005  the name is what people type
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.algorithms.base import Algorithm
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.policy import initial_weights
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 

@@ -29,9 +29,9 @@ from rl_robot_ros.algorithms.networks import mlp_shapes
 from rl_robot_ros.algorithms.networks import normalise
 from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.core.config import option
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.policy import HALF_LOG_2PI
 from rl_robot_ros.core.policy import NetworkSpec
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout

@@ -37,11 +37,11 @@ from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.algorithms.networks import stacked_mlp
 from rl_robot_ros.algorithms.networks import stacked_shapes
 from rl_robot_ros.core.config import option
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.policy import HALF_LOG_2PI
 from rl_robot_ros.core.policy import LOG_STD_MAX
 from rl_robot_ros.core.policy import LOG_STD_MIN
 from rl_robot_ros.core.policy import NetworkSpec
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.memory.normaliser import Normaliser
@@ -79,8 +79,8 @@ class SacConfig:
                              choices=LEARN_FROM)
     normaliser_rows: int = option(0, 'observation statistics stop after this many, 0 never',
                                   unit='rows', low=0)
-    compile: str = option('auto', 'torch.compile: auto is on where a C++ compiler is found',
-                          choices=COMPILE)
+    compile: str = option(  # noqa: A003
+        'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
 
     def __post_init__(self) -> None:
         """Check what no single range can say; raises ValueError."""

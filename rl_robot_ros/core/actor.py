@@ -14,67 +14,24 @@ speaks through an :class:`Outbox`.  Its rules (ARCHITECTURE.md, "Time"):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 import math
-from typing import NamedTuple
-from typing import Protocol
 
 import numpy as np
-
-from rl_robot_ros.core.config import option
+from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.dialogue import Command
+from rl_robot_ros.core.dialogue import HARDWARE
+from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.dialogue import Outbox
+from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Applied
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.policy import Policy
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.core.weights import WeightStore
 
-LOCKSTEP, PACED, HARDWARE = 'lockstep', 'paced', 'hardware'
 PATIENCE = 5  # repetitions of a state (1 s) after which the command before it is given up for lost
-
-
-class State(NamedTuple):
-    """One joint state: when, in which mode and episode, and where the joints are."""
-
-    stamp: int  # [ns]
-    mode: str
-    episode: int
-    position: Vector
-    velocity: Vector
-
-
-class Command(NamedTuple):
-    """One `effort_command`: what the filter let through for the state of this stamp."""
-
-    stamp: int
-    effort: Vector
-    source: str
-
-
-class Outbox(Protocol):
-    """Where an actor's words go."""
-
-    def request(self, stamp: int, effort: Vector) -> None:
-        """Ask for an effort [N m or N] for the state of this stamp."""
-
-    def row(self, row: Vector, last: bool) -> None:
-        """Hand over a completed row; `last` where an episode or a block ends with it."""
-
-    def reset(self, filter_too: bool) -> None:
-        """Ask the simulator (and the filter, after a stop) for a new episode."""
-
-    def goal(self, goal: Vector) -> None:
-        """Tell everybody which goal is pursued now."""
-
-
-@dataclass(frozen=True)
-class ActorConfig:
-    """How the policy acts."""
-
-    mode: str = option('train', 'train explores; evaluate takes the most likely action and marks '
-                       'its rows so that nobody learns from them', choices=('train', 'evaluate'))
 
 
 class Actor:
@@ -252,13 +209,13 @@ class Actor:
     def _take(self, state: State) -> None:
         self._pending = state
         recorder = self.recorder
-        if recorder.open and self._answered >= 0:
+        if recorder.deciding and self._answered >= 0:
             if not self._judge(state):
                 return
-        if self.blocked and not recorder.open:
+        if self.blocked and not recorder.deciding:
             self.waiting = 'safety_filter'
             return
-        if not recorder.open and not self._decide(state):
+        if not recorder.deciding and not self._decide(state):
             return
         self._pending = None
         self.waiting = ''

@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
@@ -105,7 +104,7 @@ class Recorder:
         self._reward = 0.0
 
     @property
-    def open(self) -> bool:
+    def deciding(self) -> bool:
         """Whether a decision is under way."""
         return self._row is not None
 

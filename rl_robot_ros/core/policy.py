@@ -23,8 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from rl_robot_ros.core.spec import PolicyContract
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.spec import Vector
 
 KINDS = ('squashed_gaussian', 'gaussian', 'categorical')

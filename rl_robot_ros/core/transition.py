@@ -13,7 +13,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
 

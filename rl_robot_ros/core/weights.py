@@ -16,10 +16,9 @@ import math
 import re
 
 import numpy as np
-
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.policy import EXPLORATIONS
 from rl_robot_ros.core.policy import NetworkSpec
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 

@@ -19,9 +19,9 @@ MAX_MISSING = 100_000  # rows per policy process that may still come
 
 @dataclass
 class Known:
-    """Which rows of one policy process have come: all below `next` but the missing ones."""
+    """Which rows of one policy process have come: all below `upcoming` but the missing ones."""
 
-    next: int = 0
+    upcoming: int = 0
     missing: set[int] = field(default_factory=set)
 
 
@@ -82,12 +82,12 @@ class Inbox:
             self._known.pop(next(iter(self._known)))
         new = []
         for seq in rows[:, self._seq].astype(np.int64).tolist():
-            if seq >= known.next:
-                if seq - known.next <= MAX_MISSING - len(known.missing):
-                    known.missing.update(range(known.next, seq))
+            if seq >= known.upcoming:
+                if seq - known.upcoming <= MAX_MISSING - len(known.missing):
+                    known.missing.update(range(known.upcoming, seq))
                 else:
-                    self.counts['lost'] += seq - known.next
-                known.next = seq + 1
+                    self.counts['lost'] += seq - known.upcoming
+                known.upcoming = seq + 1
                 new.append(True)
             else:
                 new.append(seq in known.missing)
@@ -122,8 +122,8 @@ class Inbox:
             # Rows that still wait were not learned from: they are wanted again.
             waiting = {(int(row[self._epoch]), int(row[self._seq]))
                        for batch in self._batches for row in batch}
-        known = {epoch: [known.next, *sorted(
-            known.missing | {seq for e, seq in waiting if e == epoch and seq < known.next})]
+        known = {epoch: [known.upcoming, *sorted(
+            known.missing | {seq for e, seq in waiting if e == epoch and seq < known.upcoming})]
             for epoch, known in list(self._known.items())}
         return {'known': known, 'counts': dict(self.counts)}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import math
 from pathlib import Path
 import secrets
 import threading
@@ -17,9 +18,9 @@ from typing import Any
 
 from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.algorithms.base import NonFiniteLoss
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.files import Reservation
 from rl_robot_ros.core.flow import FlowConfig
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.transition import RowLayout
@@ -215,13 +216,24 @@ class Session:
             self._rates, self._rate_at = (trainer.rows, trainer.updates), now
         periods = self.robot.decision_periods
         return {
-            'elapsed_s': self.wall, 'steps': trainer.rows * periods, 'rows': trainer.rows,
+            'elapsed_s': self.wall, 'eta_s': self._eta(), 'steps': trainer.rows * periods,
+            'rows': trainer.rows,
             'steps_per_s': self._rate_values.get('rows_per_s', 0.0) * periods,
             'updates': trainer.updates, 'version': self.version, **self._rate_values,
             **trainer.statistics.report(), **trainer.inbox.counts, **trainer.details,
             'lag': trainer.lag, 'evaluation_rows': trainer.evaluation_rows,
             'stage': self.finished or ('paused' if self.paused else
                                        'learning' if trainer.updates else 'collecting')}
+
+    def _eta(self) -> float:
+        """Return seconds until a limit of time or steps ends training; NaN without one."""
+        left = []
+        if self.stop.minutes:
+            left.append(self.stop.minutes * 60.0 - self.wall)
+        rate = self._rate_values.get('rows_per_s', 0.0) * self.robot.decision_periods
+        if self.stop.steps and rate:
+            left.append((self.stop.steps - self.trainer.rows * self.robot.decision_periods) / rate)
+        return max(0.0, min(left)) if left else math.nan
 
     def log(self) -> None:
         """Append one line to metrics.csv and TensorBoard."""

@@ -11,14 +11,9 @@ from pathlib import Path
 import secrets
 import sys
 import threading
-import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from std_msgs.msg import Float64MultiArray
-from std_srvs.srv import SetBool
-from std_srvs.srv import Trigger
-
 from rl_robot_ros import wire
 from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.files import write_atomically
@@ -35,6 +30,9 @@ from rl_robot_ros.settings import LearnerConfig
 from rl_robot_ros.settings import SECTIONS
 from rl_robot_ros.settings import Settings
 from rl_robot_ros.settings import StopConfig
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool
+from std_srvs.srv import Trigger
 
 GRAPH = ('robot', 'task', 'algorithm', 'preset', 'seed')
 SWITCH_INTERVAL = 5e-4  # [s] so that the executor's thread need not wait for the learning one

@@ -19,16 +19,11 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
 import numpy as np
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
-from std_srvs.srv import SetBool
-from std_srvs.srv import Trigger
-
 from rl_robot_ros import wire
-from rl_robot_ros.core.actor import LOCKSTEP
-from rl_robot_ros.core.actor import PACED
+from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.nodes.common import load_graph
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
@@ -40,6 +35,11 @@ from rl_robot_ros.nodes.timing import Timing
 from rl_robot_ros.settings import SimConfig
 from rl_robot_ros.sim.clock import SimClock
 from rl_robot_ros.sim.world import World
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool
+from std_srvs.srv import Trigger
 
 REPEAT_PERIOD = 0.2  # [s] between two sendings of an unanswered state
 CLOCK_PERIOD = 0.01  # [s] of the steady clock between two /clock messages in lockstep
@@ -91,14 +91,13 @@ class MujocoSim(RobotNode):
         if not self.config.view and not self.config.video:
             return None
         from rl_robot_ros.sim.render import Screen
-        screen = Screen(self.world, self.config.view, self.config.video, self.config.video_seconds)
-        message_type = wire.goal_message_type(self.task.goal)
-        if message_type is not None:
-            goal, names = self.task.goal, self.robot.joint_names
+        screen = Screen(self.world, self.config.view, self.config.video,
+                        self.config.video_seconds, self.get_logger().info)
+        goal = self.task.goal
+        if goal.kind == 'position':
             self.create_subscription(
-                message_type, 'policy/active_goal',
-                lambda message: screen.show_goal(wire.read_goal(goal, message, names)),
-                LATCHED_QOS)
+                PoseStamped, 'policy/active_goal',
+                lambda message: screen.show_goal(wire.read_goal(goal, message)), LATCHED_QOS)
         return screen
 
     # -- the plant ----------------------------------------------------------------------------
@@ -169,8 +168,8 @@ class MujocoSim(RobotNode):
             return 'safety_filter is not there'
         if not self.count_publishers('effort_request'):
             return 'policy is not there'
-        return ('policy and safety_filter are there, one of them waits (see /diagnostics: a policy '
-                'waits for weights and for its learner)')
+        return ('policy and safety_filter are there, one of them waits (see /diagnostics: a '
+                'policy waits for weights and for its learner)')
 
     # -- paced --------------------------------------------------------------------------------
 

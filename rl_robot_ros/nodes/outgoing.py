@@ -6,14 +6,13 @@ from collections import deque
 import time
 
 import numpy as np
-from std_msgs.msg import Float64MultiArray
-
 from rl_robot_ros import wire
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.settings import ExperienceConfig
+from std_msgs.msg import Float64MultiArray
 
 MAX_BATCH_BYTES = 60_000  # one UDP datagram; larger messages are fragmented
 

@@ -15,7 +15,6 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
 

@@ -16,18 +16,15 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from rcl_interfaces.srv import SetParametersAtomically
-from sensor_msgs.msg import JointState
-from std_srvs.srv import Trigger
-
 from rl_robot_ros import wire
 from rl_robot_ros.core.actor import Actor
-from rl_robot_ros.core.actor import ActorConfig
-from rl_robot_ros.core.actor import Command
-from rl_robot_ros.core.actor import State
+from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.dialogue import ActorConfig
+from rl_robot_ros.core.dialogue import Command
+from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.flow import FlowConfig
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightStore
@@ -42,6 +39,8 @@ from rl_robot_ros.nodes.timing import Timing
 from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.settings import ExperienceConfig
 from rl_robot_ros.settings import PolicyConfig
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
 
 READER_PATIENCE = 3.0  # [s] for a learner that pushed to listen too
 RESET_PERIOD = 2.0  # [s] between two attempts to reset
@@ -308,7 +307,8 @@ class PolicyNode(RobotNode):
         actor = self.actor
         if actor is None:
             return DiagnosticStatus.WARN, 'waiting for weights', values
-        values |= {'version': actor.version, 'weights_repeated': self.store.repeated, 'epoch': actor.epoch, **actor.counts,
+        values |= {'version': actor.version, 'epoch': actor.epoch, **actor.counts,
+                   'weights_repeated': self.store.repeated,
                    'weights_age_s': time.monotonic() - self.store.accepted_at}
         if self._stale() and not self.evaluate:
             return DiagnosticStatus.WARN, 'weights are stale: no learner', values

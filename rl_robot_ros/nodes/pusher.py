@@ -1,8 +1,9 @@
 """
 Weights on their way to the policies: found, pushed, acknowledged, pushed again.
 
-Each policy is served by itself: one request in flight, an own deadline, so that a policy that hangs
-delays nobody.  What a policy holds is known twice, from its answer and from the version in its rows.
+Each policy is served by itself: one request in flight, an own deadline, so that a policy that
+hangs delays nobody.  What a policy holds is known twice, from its answer and from the version in
+its rows.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import time
 from typing import Any
 
 from rcl_interfaces.srv import SetParametersAtomically
-
 from rl_robot_ros import wire
 from rl_robot_ros.core.weights import held_version
 from rl_robot_ros.core.weights import WeightSet
@@ -37,7 +37,7 @@ class Link:
     future: Any = None
     sent: WeightSet | None = None
     sent_at: float = 0.0
-    endpoints: set[bytes] = field(default_factory=set)  # its experience publishers, past and present
+    endpoints: set[bytes] = field(default_factory=set)  # of its rows, past and present
     retry_at: float = 0.0  # after a refusal
     refusal: str = ''
 

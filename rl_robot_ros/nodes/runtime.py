@@ -1,9 +1,9 @@
 """
 What every node needs: parameters from dataclasses, QoS, signals, a spin loop and diagnostics.
 
-Periodic work runs on the steady clock: simulated time can stand still or run a hundred times faster
-than life.  Signals are our own, because rclpy's handlers invalidate the context before a last
-command could be sent.
+Periodic work runs on the steady clock: simulated time can stand still or run a hundred times
+faster than life.  Signals are our own, because rclpy's handlers invalidate the context before a
+last command could be sent.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from rclpy.qos import HistoryPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-
 from rl_robot_ros.nodes.parameters import declare_config
 from rl_robot_ros.wire import status
 
@@ -151,7 +150,7 @@ def make_executor(kind: str = 'events') -> Any:
     """
     Return an executor: `events` (one third of the latency) where this rclpy has it, or `single`.
 
-    The events executor is only ever spun with a time-out: an untimed wait hangs in the PyPI wheels.
+    The events executor is only ever spun with a time-out: untimed waits hang in the PyPI wheels.
     """
     if kind == 'events':
         try:

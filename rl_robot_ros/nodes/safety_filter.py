@@ -17,15 +17,9 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
-from std_msgs.msg import String
-from std_srvs.srv import SetBool
-from std_srvs.srv import Trigger
-
 from rl_robot_ros import wire
-from rl_robot_ros.core.actor import HARDWARE
-from rl_robot_ros.core.actor import LOCKSTEP
+from rl_robot_ros.core.dialogue import HARDWARE
+from rl_robot_ros.core.dialogue import LOCKSTEP
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.nodes.common import load_graph
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
@@ -44,6 +38,11 @@ from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.state_machine import Phase
 from rl_robot_ros.settings import FilterConfig
 from rl_robot_ros.settings import SimConfig
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import String
+from std_srvs.srv import SetBool
+from std_srvs.srv import Trigger
 
 MOST_PERIODS = 1000  # a gap that is longer counts as this many control periods
 TELEOP_TIMEOUT = 0.2  # [s] a person's effort counts this long

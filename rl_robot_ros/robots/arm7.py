@@ -2,10 +2,10 @@
 Datasheet of `arm7`, a 7-joint torque-controlled arm in the class of the Franka Emika Panda.
 
 Position, velocity and effort limits and the torque rate are those of the Panda (Franka Control
-Interface documentation, "Robot and interface specifications").  The braking accelerations are those
-that Franka publishes, inside its position-dependent speed limits, for the FR3 (half of the second
-constant of each curve).  Rotor inertia 0.1 kg m^2 is the figure of MuJoCo Menagerie's Panda.  Like
-the Panda, the arm compensates its own gravity: effort 0 holds it still.
+Interface documentation, "Robot and interface specifications").  The braking accelerations are
+those that Franka publishes, inside its position-dependent speed limits, for the FR3 (half of the
+second constant of each curve).  Rotor inertia 0.1 kg m^2 is the figure of MuJoCo Menagerie's
+Panda.  Like the Panda, the arm compensates its own gravity: effort 0 holds it still.
 """
 
 import math

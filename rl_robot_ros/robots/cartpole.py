@@ -1,8 +1,8 @@
 """
 Datasheet of `cartpole`, a cart on a rail with a pole on a free hinge; angle 0 is upright.
 
-Masses and length are those of Barto, Sutton and Anderson (1983), the rail of 2.4 m to each side and
-a force of up to 10 N (`action_scale` of 30 N) too.
+Masses and length are those of Barto, Sutton and Anderson (1983), the rail of 2.4 m to each side
+and a force of up to 10 N (`action_scale` of 30 N) too.
 """
 
 from rl_robot_ros.core.spec import RobotSpec

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Tip
 from rl_robot_ros.core.spec import Vector

@@ -2,15 +2,14 @@
 One robot in MuJoCo, built from its URDF and datasheet.
 
 The world is the plant and nothing else: it takes efforts and gives positions and velocities.
-Reward, limits and time belong to others.  Gravity compensation is MuJoCo's `gravcomp`, which stands
-for the compensation inside the robot's own controller.
+Reward, limits and time belong to others.  Gravity compensation is MuJoCo's `gravcomp`, which
+stands for the compensation inside the robot's own controller.
 """
 
 from __future__ import annotations
 
 import mujoco
 import numpy as np
-
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.robots.model import build_spec

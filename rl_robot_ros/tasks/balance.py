@@ -39,9 +39,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 import math
 from typing import Any
+from typing import ClassVar
 
 import numpy as np
-
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Outcome
@@ -73,7 +73,7 @@ class Balance:
     """Keep the pole up, see the module docstring."""
 
     Config: type = BalanceConfig
-    PRESETS: dict[str, dict[str, object]] = {}
+    PRESETS: ClassVar[dict[str, dict[str, object]]] = {}
     goal = Goal()
     reward_terms = ('upright', 'centre', 'spin', 'energy')
     observation_terms = (Term('cart_position', 1, 'm'), Term('cart_velocity', 1, 'm/s'),

@@ -2,8 +2,8 @@ r"""
 Reach: bring the tip of an arm to a target and stop there, with torques.
 
 **Action space** (`Box(-1, 1, (n,))`): one normalised torque per motor, on top of gravity
-compensation; 1 means ``action_scale * effort_limit`` (for `arm7` 26.1 N m on joints 1 to 4, 3.6 N m
-on 5 to 7), held for one decision period (20 ms).
+compensation; 1 means ``action_scale * effort_limit`` (for `arm7` 26.1 N m on joints 1 to 4,
+3.6 N m on 5 to 7), held for one decision period (20 ms).
 
 **Observation space** (n = 7: 40 numbers; the terms in square brackets can be left out)
 
@@ -17,8 +17,8 @@ velocity          n    rad/s   joint velocities
 [tip_velocity]    3    m/s     tip velocity in the base frame
 [error]           3    m       target minus tip
 [target]          3    m       target in the base frame
-[pull]            n    m^2     :math:`J^T (g - p)`, the joint torques that a spring of 1 N/m between
-                               tip and target would need (Khatib 1987)
+[pull]            n    m^2     :math:`J^T (g - p)`, the joint torques that a spring of 1 N/m
+                               between tip and target would need (Khatib 1987)
 ================= ==== ======= ===================================================================
 
 **Reward**, per control state, the sum of
@@ -49,9 +49,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 import math
+from typing import ClassVar
 
 import numpy as np
-
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Outcome
@@ -75,7 +75,7 @@ class ReachConfig:
     smoothness: float = option(0.05, 'scale of the smoothness term', low=0.0)
     bonus: float = option(1.0, 'reward at the target', low=0.0)
     bonus_radius: float = option(0.1, 'where the bonus begins', unit='m', low=1e-3, high=2.0)
-    bonus_shape: str = option('cone', 'step: all inside the radius; cone: grows towards the target',
+    bonus_shape: str = option('cone', 'step: all inside the radius; cone: grows to the target',
                               choices=('step', 'cone'))
     success_radius: float = option(0.05, 'success within this distance', unit='m', low=1e-4)
     success_speed: float = option(0.1, 'success below this tip speed', unit='m/s', low=1e-4)
@@ -95,7 +95,7 @@ class Reach:
     """See the module docstring."""
 
     Config = ReachConfig
-    PRESETS: dict[str, dict[str, object]] = {
+    PRESETS: ClassVar[dict[str, dict[str, object]]] = {
         # The manipulation environment of the founding documents: 7 positions + 7 velocities.
         's1_reach': {'observe_task': False, 'fixed_target': (0.5, 0.2, 0.4), 'distance': 1.0,
                      'velocity': 0.0, 'energy': 0.0, 'smoothness': 0.0, 'bonus': 10.0,

@@ -1,10 +1,10 @@
 """A tiny robot contract, and rows to learn from, for any algorithm."""
 
 import numpy as np
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.transition import RowLayout
 

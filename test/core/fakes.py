@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from rl_robot_ros.core.actor import Actor
-from rl_robot_ros.core.actor import Command
-from rl_robot_ros.core.actor import LOCKSTEP
-from rl_robot_ros.core.actor import State
+from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.dialogue import Command
+from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.flow import FlowConfig
@@ -14,7 +15,6 @@ from rl_robot_ros.core.policy import initial_weights
 from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Outcome
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.transition import RowLayout
@@ -94,7 +94,7 @@ class RecordingOutbox:
     def goal(self, goal):
         self.said.append(('goal', goal.copy()))
 
-    def all(self, kind):
+    def all(self, kind):  # noqa: A003
         return [words[1:] for words in self.said if words[0] == kind]
 
     def take(self):

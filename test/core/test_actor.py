@@ -4,11 +4,11 @@ from core.fakes import position
 from core.fakes import ROBOT
 import numpy as np
 import pytest
-from rl_robot_ros.core.actor import HARDWARE
-from rl_robot_ros.core.actor import LOCKSTEP
-from rl_robot_ros.core.actor import PACED
 from rl_robot_ros.core.actor import PATIENCE
-from rl_robot_ros.core.actor import State
+from rl_robot_ros.core.dialogue import HARDWARE
+from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.dialogue import PACED
+from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.flow import FlowConfig
 
 SCALE = ROBOT.action_to_effort

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from rl_robot_ros.core.actor import HARDWARE
-from rl_robot_ros.core.actor import LOCKSTEP
-from rl_robot_ros.core.actor import PACED
 from rl_robot_ros.core.actor import PATIENCE
+from rl_robot_ros.core.dialogue import HARDWARE
+from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.core.flow import FlowConfig
 
 STEPS = st.lists(st.integers(0, 10**6), min_size=40, max_size=200)

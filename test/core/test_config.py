@@ -80,8 +80,10 @@ def test_values_are_brought_to_their_type(name, value, read):
 
 
 @pytest.mark.parametrize('name, value, says', [
-    ('rate', 'fast', 'rate=fast: expected a float'), ('rate', float('nan'), r'got nan, allowed is'),
-    ('rate', 10.5, r'rate: got 10.5, allowed is \[0.0, 10.0\] Hz'), ('rate', True, 'expected float'),
+    ('rate', 'fast', 'rate=fast: expected a float'),
+    ('rate', float('nan'), r'got nan, allowed is'),
+    ('rate', 10.5, r'rate: got 10.5, allowed is \[0.0, 10.0\] Hz'),
+    ('rate', True, 'expected float'),
     ('count', 0, r'allowed is \[1, inf\]'), ('count', 1.5, 'expected int, got 1.5'),
     ('count', True, 'expected int, got True'), ('count', '1.5', 'count=1.5: expected a int'),
     ('count', float('inf'), 'expected int'), ('on', 'perhaps', 'on=perhaps: expected a bool'),
@@ -91,7 +93,8 @@ def test_values_are_brought_to_their_type(name, value, read):
     ('scales', 0.5, 'scales: expected a list of float, got 0.5'),
     ('scales', ['x'], 'scales: expected a list of float'),
     ('scales', '1,x', 'scales=1,x: expected a'), ('scales', None, 'scales: expected a list'),
-    ('scales', [None], 'scales: expected a list'), ('sizes', ['x'], 'sizes: expected a list of int'),
+    ('scales', [None], 'scales: expected a list'),
+    ('sizes', ['x'], 'sizes: expected a list of int'),
     ('scales', [float('nan')], 'got nan')])
 def test_refusals_say_what_is_allowed(name, value, says):
     with pytest.raises(ValueError, match=says):

@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.policy import ACTIVATIONS
 from rl_robot_ros.core.policy import EXPLORATIONS
 from rl_robot_ros.core.policy import initial_weights
 from rl_robot_ros.core.policy import KINDS
 from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.policy import Policy
-from rl_robot_ros.core.spec import PolicyContract
 from rl_robot_ros.core.spec import Term
 
 # Inference is in single precision; a slow formula in double precision is this close.
@@ -155,8 +155,9 @@ def test_most_likely_action_draws_nothing(case):
 
 
 def test_uniform_ignores_the_policy():
-    for network, low, high, log_prob in (('squashed_gaussian 2-4 relu', -1.0, 1.0, -2.0 * math.log(2.0)),
-                                         ('categorical 2-4 relu', 0.0, 3.0, -math.log(4.0))):
+    for network, low, high, log_prob in (
+            ('squashed_gaussian 2-4 relu', -1.0, 1.0, -2.0 * math.log(2.0)),
+            ('categorical 2-4 relu', 0.0, 3.0, -math.log(4.0))):
         policy = Policy(network, np.full(NetworkSpec.parse(network).parameters, 9.0))
         rng = np.random.default_rng(0)
         decisions = [policy.act(np.zeros(2), rng, 'uniform') for _ in range(2000)]

@@ -35,7 +35,8 @@ def test_ones_own(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('name', [
     'arm8', '', ':', ':ROBOT', 'arm7:', 'arm7.x', 'no_such_package:ROBOT', 'model', 'os:no_such',
-    'rl_robot_ros.robots.arm7:NOTHING', '.arm7:ROBOT', '..', 'a b', 'arm7:ROBOT:x', 'x\0y', '../x'])
+    'rl_robot_ros.robots.arm7:NOTHING', '.arm7:ROBOT', '..', 'a b', 'arm7:ROBOT:x', 'x\0y',
+    '../x'])
 def test_refusals_name_what_there_is(name):
     with pytest.raises(ValueError, match=r'no robot .*: there are arm7, cartpole.*my_package'):
         resolve('robot', name)

@@ -9,7 +9,7 @@ from core.fakes import ROBOT
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
-from rl_robot_ros.core.spec import PolicyContract
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.spec import Term
 
 WORD = st.from_regex(r'[a-z][a-z_0-9/]{0,6}', fullmatch=True)

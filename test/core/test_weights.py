@@ -35,8 +35,8 @@ def test_refusal_tells_the_held_version(held, got):
     assert held_version(stale(held, got)) == (held if held < 10**15 else None)
 
 
-@pytest.mark.parametrize('reason', ['', 'epoch: learner 3', 'stale: have x, got 1', 'have 3, got 2',
-                                    'stale: have 1'])
+@pytest.mark.parametrize('reason', ['', 'epoch: learner 3', 'stale: have x, got 1',
+                                    'have 3, got 2', 'stale: have 1'])
 def test_other_refusals_tell_none(reason):
     assert held_version(reason) is None
 

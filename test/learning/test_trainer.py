@@ -262,6 +262,16 @@ def test_resumed_is_as_if_never_stopped(before, after, utd):
     assert straight.rows == resumed.rows == before + after
 
 
+def test_a_block_without_its_last_row_ends_after_a_restart_too():
+    _, trainer = make()
+    trainer.ingest(make_rows([0, 1, 2]))
+    drain(trainer)
+    _, second = make()
+    second.load_state_dict(trainer.state_dict())
+    second.ingest(make_rows(range(4, 8)))
+    assert len(drain(second)) == 2
+
+
 def test_rows_that_wait_at_a_checkpoint_are_asked_for_again():
     _, trainer = make()
     trainer.ingest(make_rows(range(R)))

@@ -4,7 +4,6 @@ import hashlib
 
 import pytest
 from real_graph import running
-
 from rl_robot_ros.policy_file import load_policy
 
 

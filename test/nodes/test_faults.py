@@ -68,17 +68,20 @@ def test_policy_killed(tmp_path):
         assert graph.value('policy', 'weights_refused') == 0
 
 
+def kill_and_see_it_back(graph, node):
+    """Kill a node; the supervisor starts it again and the policy goes on deciding."""
+    decisions, pid = graph.value('policy', 'decisions'), graph.pid(node)
+    graph.kill(node, signal.SIGKILL)
+    graph.until(f'{node} is back', lambda: graph.pid(node) != pid)
+    graph.until('decisions go on', lambda: graph.value('policy', 'decisions') > decisions + 300)
+
+
 def test_filter_and_sim_killed(tmp_path):
     """The ring survives both, and simulated time never goes back."""
     with running(tmp_path, {'sync.enabled': False}, rows=True) as graph:
+        graph.until('rows', lambda: graph.value('policy', 'rows') > 100)
         for node in ('safety_filter', 'mujoco_sim'):
-            steps_of = graph.value('policy', 'decisions')
-            graph.until('rows', lambda: graph.value('policy', 'rows') > 100)
-            pid = graph.pid(node)
-            graph.kill(node, signal.SIGKILL)
-            graph.until(f'{node} is back', lambda: graph.pid(node) != pid)
-            graph.until('decisions go on', lambda: graph.value('policy', 'decisions')
-                        > steps_of + 300)
+            kill_and_see_it_back(graph, node)
         layout = graph.monitor.layout
         rows = np.concatenate(graph.monitor.take_rows())
         stamps = rows[:, layout.column('stamp_sec').start] \
@@ -126,7 +129,8 @@ def test_paced_signals_leave_a_last_safe_command(tmp_path, number):
     with running(tmp_path, parameters, nodes) as graph:
         commands = []
         graph.monitor._node.create_subscription(
-            Float64MultiArray, 'effort_controller/commands', lambda m: commands.append(m.data), 100)
+            Float64MultiArray, 'effort_controller/commands',
+            lambda message: commands.append(message.data), 100)
         graph.until('the robot moves', lambda: graph.value('policy', 'decisions') > 50
                     and any(abs(c[0]) > 1.0 for c in commands))
         process = graph.graph.processes.pop('safety_filter')

@@ -1,0 +1,110 @@
+"""Launch files start what `make train` starts: same nodes, same parameters, same defaults."""
+
+import ast
+from pathlib import Path
+import re
+
+import pytest
+from rl_robot_ros.bringup import NODES
+from rl_robot_ros.commands import base_parameters
+from rl_robot_ros.commands import WITHOUT_LEARNER
+from rl_robot_ros.settings import EXTRA
+from rl_robot_ros.settings import GraphConfig
+from rl_robot_ros.settings import read_parameters
+from rl_robot_ros.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+LAUNCH = sorted((ROOT / 'launch').glob('*.launch.py'))
+CONFIG = sorted((ROOT / 'config').rglob('*.yaml'))
+ALWAYS = {'robot', 'task', 'params_file', 'namespace', 'use_sim_time', 'checkpoint', 'log_level'}
+
+
+def calls(path, name):
+    """Return keyword arguments of all calls of `name` in a launch file, values unparsed."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == name:
+            first = [ast.unparse(a) for a in node.args]
+            yield first, {k.arg: ast.unparse(k.value) for k in node.keywords}
+
+
+def arguments(path):
+    """Return the declared launch arguments by name."""
+    return {ast.literal_eval(first[0]): keywords
+            for first, keywords in calls(path, 'DeclareLaunchArgument')}
+
+
+def parameters(path):
+    """Return the keys of the parameter dictionary that every node gets."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'PARAMETERS':
+            dictionary = node.value.elts[-1]
+            return {ast.literal_eval(k): ast.unparse(v)
+                    for k, v in zip(dictionary.keys, dictionary.values)}
+    raise AssertionError(f'{path} has no PARAMETERS')
+
+
+@pytest.mark.parametrize('name, nodes', [('train', NODES), ('sim', WITHOUT_LEARNER)])
+def test_same_nodes_as_bringup(name, nodes):
+    path = ROOT / 'launch' / f'{name}.launch.py'
+    started = [k for _, k in calls(path, 'Node')]
+    assert sorted(ast.literal_eval(k['executable']) for k in started) == sorted(nodes)
+    for keywords in started:
+        assert keywords['executable'] == keywords['name']
+        assert keywords['parameters'] == 'PARAMETERS'
+        assert keywords['ros_arguments'] == 'ARGUMENTS'
+
+
+@pytest.mark.parametrize('path', LAUNCH, ids=lambda p: p.name)
+def test_arguments_are_described_and_used(path):
+    declared = arguments(path)
+    assert ALWAYS <= set(declared)
+    text = path.read_text()
+    for name, keywords in declared.items():
+        assert len(ast.literal_eval(keywords['description'])) > 10
+        assert text.count(f"LaunchConfiguration('{name}')") >= 1, name
+    used = set(re.findall(r"LaunchConfiguration\('(\w+)'\)", text))
+    assert used <= set(declared)
+    assert len(text.splitlines()) <= 90
+
+
+@pytest.mark.parametrize('path', LAUNCH, ids=lambda p: p.name)
+def test_parameters_exist(path):
+    known = set(Settings.resolve({}).values) | set(EXTRA)
+    assert set(parameters(path)) <= known
+
+
+def test_defaults_are_those_of_the_command_line():
+    declared = arguments(ROOT / 'launch/train.launch.py')
+    default = GraphConfig()
+    for name in ('robot', 'task', 'algorithm', 'preset'):
+        assert ast.literal_eval(declared[name]['default_value']) == getattr(default, name)
+    text = (ROOT / 'launch/train.launch.py').read_text()
+    assert "'config', 'train.yaml'" in text and '/config/algorithms/' in text
+    # What `rl-robot train` begins with is exactly what the two files say.
+    expected = read_parameters(ROOT / 'config/train.yaml') | read_parameters(
+        ROOT / 'config/algorithms/sac.yaml')
+    assert base_parameters(None, None) == expected
+
+
+@pytest.mark.parametrize('path', CONFIG, ids=lambda p: p.name)
+def test_parameter_files_are_valid_and_explained(path):
+    values = read_parameters(path)
+    if path.parent.name == 'algorithms':
+        values['algorithm'] = path.stem
+    Settings.resolve(values)
+    for line in path.read_text().splitlines():
+        if re.match(r'    [a-z_.]+:', line):
+            assert re.search(r'  # \[[^]]+\] \S', line), f'no unit or meaning: {line}'
+
+
+def test_every_algorithm_says_what_it_needs_of_the_graph():
+    from rl_robot_ros.core.resolve import names
+    files = {path.stem for path in (ROOT / 'config/algorithms').glob('*.yaml')}
+    assert files == set(names('algorithm'))
+
+
+@pytest.mark.parametrize('path', LAUNCH, ids=lambda p: p.name)
+def test_launch_description_loads(path):
+    pytest.importorskip('launch_ros', reason='launch_ros is not on PyPI: runs on a ROS machine')
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+    assert get_launch_description_from_python_launch_file(str(path)).entities
