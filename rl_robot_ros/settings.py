@@ -154,6 +154,7 @@ class Settings:
         """
         names = {f.name for f in fields(GraphConfig)}
         graph = resolve_config(GraphConfig, {k: v for k, v in given.items() if k in names})
+        resolve('robot', graph.robot)
         task_class = resolve('task', graph.task)
         algorithm_class = resolve('algorithm', graph.algorithm)
         known = {*task_class.PRESETS, *algorithm_class.PRESETS}
@@ -209,7 +210,7 @@ def read_parameters(path: Path) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f'{path} is not YAML: {error}') from None
     section = content.get('/**', {}) if isinstance(content, dict) else {}
     parameters = section.get('ros__parameters') if isinstance(section, dict) else None

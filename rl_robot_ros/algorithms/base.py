@@ -73,7 +73,7 @@ class Algorithm(ABC):
 
     @property
     def utd(self) -> float:
-        """Updates per row (update-to-data ratio); only off-policy methods have one."""
+        """Return updates per row (update-to-data ratio); only off-policy methods have one."""
         return 0.0
 
     @property

@@ -54,9 +54,9 @@ def declare_config(node: Node, cls: type[C], prefix: str,
 
     :raises ValueError: unknown parameter below `prefix`, wrong type, or out of range.
     """
-    # An empty list in a parameter file arrives without a value: the default is meant.
-    given = {name: parameter.value for name, parameter in node._parameter_overrides.items()
-             if name.startswith(prefix) and parameter.value is not None}
+    # An empty list in a parameter file arrives without a value.
+    given = {name: [] if parameter.value is None else parameter.value
+             for name, parameter in node._parameter_overrides.items() if name.startswith(prefix)}
     names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if not prefix:
         given = {name: value for name, value in given.items() if name in names}

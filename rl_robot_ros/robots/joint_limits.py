@@ -22,7 +22,7 @@ def load_joint_limits(path: Path) -> dict[str, dict[str, Any]]:
                                 'filter.joint_limits_file')
     try:
         content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f'{path} is not YAML: {error}') from None
     while isinstance(content, dict) and 'joint_limits' not in content and len(content) == 1:
         content = next(iter(content.values()))

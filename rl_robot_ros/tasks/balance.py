@@ -25,7 +25,8 @@ spin     :math:`-\dot\theta^2` in (rad/s)^2                              `spin`
 energy   :math:`-a^2`, applied normalised force                          `energy`
 ======== =============================================================== ==========
 
-**Start**: `balance` within 0.05 (rad, m, rad/s, m/s) of upright; `swing_up` hangs, the same way.
+**Start**: the cart within `start_position` of the middle, the pole within 0.05 rad of upright
+(`balance`) or hanging (`swing_up`), velocities within 0.05 (m/s, rad/s).
 
 **Success**: upright within 12 degrees for the last `success_time`.
 
@@ -57,12 +58,14 @@ class BalanceConfig:
     """Scales and figures of `balance`."""
 
     upright: float = option(1.0, 'scale of the upright term', low=0.0)
-    centre: float = option(0.05, 'scale of the centre term', low=0.0)
+    centre: float = option(0.3, 'scale of the centre term', low=0.0)
     spin: float = option(0.0, 'scale of the spin term', low=0.0)
     energy: float = option(0.01, 'scale of the energy term', low=0.0)
     fall_angle: float = option(UPRIGHT, 'terminate beyond this angle', unit='rad', low=0.01,
                                high=math.pi)
     rail: float = option(2.2, 'terminate beyond this cart position', unit='m', low=0.01)
+    start_position: float = option(1.0, 'start with the cart within this of the middle',
+                                   unit='m', low=0.0, high=2.0)
     success_time: float = option(4.0, 'success when upright this long', unit='s', low=0.0)
     max_episode_steps: int = option(1000, 'length of an episode', unit='control periods', low=1)
     train_episode_steps: int = option(1000, 'length of an episode in training',
@@ -95,8 +98,8 @@ class Balance:
 
     def initial_state(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
         """Draw a state near the start."""
-        position = rng.uniform(-0.05, 0.05, 2)
-        position[1] += self.start_angle
+        position = np.array([rng.uniform(-1.0, 1.0) * self.config.start_position,
+                             self.start_angle + rng.uniform(-0.05, 0.05)])
         return position, rng.uniform(-0.05, 0.05, 2)
 
     def sample_goal(self, rng: np.random.Generator) -> Vector:

@@ -20,6 +20,8 @@ class SwingUpConfig(BalanceConfig):
     """Scales and figures of `swing_up`."""
 
     centre: float = option(0.1, 'scale of the centre term', low=0.0)
+    start_position: float = option(0.2, 'start with the cart within this of the middle',
+                                   unit='m', low=0.0, high=2.0)
     spin: float = option(0.002, 'scale of the spin term', low=0.0)
     success_time: float = option(1.0, 'success when upright this long', unit='s', low=0.0)
     max_episode_steps: int = option(1000, 'length of an episode', unit='control periods', low=1)

@@ -49,14 +49,14 @@ def test_rows_are_means_over_their_states(periods, decisions, seed):
         decide(made, request, stamp=k * PERIOD, version=number, log_prob=-number)
         actions, row = [], None
         for _ in range(periods):
-            assert row is None and made.open
+            assert row is None and made.deciding
             k += 1
             actions.append(rng.normal(size=2))
             row, terminated, truncated = judge(made, k, actions[-1])
         judged = range(k - periods + 1, k + 1)
         costs = [-(a[0] ** 2 + a[1] ** 2) for a in actions]
         mean = [sum(a[i] for a in actions) / periods for i in range(2)]
-        assert not terminated and not truncated and not made.open
+        assert not terminated and not truncated and not made.deciding
         assert cell(made, row, 'seq') == number
         assert cell(made, row, 'epoch') == EPOCH
         assert cell(made, row, 'policy_version') == number
@@ -186,7 +186,7 @@ def test_a_dropped_row_leaves_no_trace_but_what_the_motors_did():
     assert not made.drop()
     decide(made)
     judge(made, 1, (0.5, 0.0))
-    assert made.drop() and not made.open and not made.drop()
+    assert made.drop() and not made.deciding and not made.drop()
     assert made.previous_action.tolist() == [0.5, 0.0] and made.seq == 0
     made.observe(position(2), -position(2))
     decide(made)
