@@ -45,7 +45,6 @@ def main() -> None:
     safety._command_out, safety._controller_out = Tap(), Tap()
     policy._request_out, policy._goal_out = Tap(), Tap()
     policy.experience._publisher = Tap()
-    policy._may_start = True
     policy.reset = lambda filter_too: sim._new_episode()
     spent = dict.fromkeys(('mujoco_sim', 'safety_filter', 'policy'), 0.0)
     sim._new_episode()

@@ -10,6 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
+from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.transition import RowLayout
@@ -51,7 +53,7 @@ def test_gymnasium_is_content(kind):
     env = make(kind)
     with warnings.catch_warnings():
         # It would like bounds on observations; joint positions have none that a task must know.
-        warnings.filterwarnings('ignore', message='.*(infinity|-inf|Box observation|obs.* bound).*')
+        warnings.filterwarnings('ignore', message='.*(infinity|observation space m).*')
         check_env(env, skip_render_check=True)
     assert isinstance(env.action_space, Discrete if kind == 'discrete' else Box)
 
@@ -104,16 +106,20 @@ def test_what_step_returns_is_what_the_row_says(kind):
 
 def test_rows_mean_the_same_as_those_of_the_graph():
     """The policy node builds its layout from the contract; here it is built from the task."""
-    robot = resolve('robot', 'arm7')
-    task = make_task(robot, 'reach')
-    size = sum(term.size for term in task.observation_terms)
-    extra = (Term('log_prob', 1),)
-    env = RobotEnv.make('arm7', 'reach', extra=extra)
-    assert env.layout == RowLayout(size, 7, task.reward_terms, extra)
-    discrete = make('discrete', extra=extra)
-    assert discrete.layout.extra == (Term('log_prob', 1), Term('effort', 1))
-    given_too = make('discrete', extra=(Term('effort', 1), *extra))
-    assert given_too.layout.extra == (Term('effort', 1), Term('log_prob', 1))
+    log_prob, effort = Term('log_prob', 1), Term('effort', 1)
+    for kind, network, efforts, extra, given_extra in (
+            ('arm7-reach', 'squashed_gaussian 40-14 relu', (), (log_prob,), (log_prob,)),
+            ('discrete', 'categorical 5-3 tanh', PUSHES, (log_prob, effort), (log_prob,)),
+            ('discrete', 'categorical 5-3 tanh', PUSHES, (effort, log_prob), (effort, log_prob))):
+        robot = resolve('robot', KINDS[kind][0])
+        task = make_task(robot, KINDS[kind][1])
+        line = PolicyContract(network, robot.actuated, task.observation_terms, extra, efforts)
+        contract = PolicyContract.parse(line.schema)
+        assert contract.misfit(robot.actuated, task.observation_terms) == ''
+        assert NetworkSpec.parse(network).misfit(contract) == ''
+        layout = RowLayout(contract.observation_size, contract.action_size, task.reward_terms,
+                           contract.extra)
+        assert make(kind, extra=given_extra).layout == layout
 
 
 @settings(max_examples=15)
@@ -154,7 +160,7 @@ def test_no_joint_leaves_its_limits():
 def test_discrete_actions_choose_from_the_effort_set():
     env = make('discrete')
     env.reset(seed=0)
-    for index, (effort,) in enumerate(PUSHES):
+    for index in range(len(PUSHES)):
         env.step(np.int64(index))
         row = env.row[None]
         assert column(env, row, 'action').tolist() == [index] == column(

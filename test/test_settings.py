@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import pytest
 from rl_robot_ros.core.resolve import names
+from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.settings import EXTRA
 from rl_robot_ros.settings import GraphConfig
 from rl_robot_ros.settings import read_parameters
@@ -79,10 +80,10 @@ def test_what_is_written_into_a_run_is_what_is_read_from_it(tmp_path, values):
 @pytest.mark.parametrize('task', names('task'))
 def test_all_combinations_resolve(task, algorithm):
     resolved = Settings.resolve({'task': task, 'algorithm': algorithm})
-    assert type(resolved.task).__module__.endswith(task) or task in type(
-        resolved.task).__module__
-    assert Settings.resolve(yaml.safe_load(resolved.yaml())['/**']['ros__parameters']).values \
-        == resolved.values
+    assert isinstance(resolved.task, resolve('task', task).Config)
+    assert isinstance(resolved.algorithm, resolve('algorithm', algorithm).Config)
+    again = yaml.safe_load(resolved.yaml())['/**']['ros__parameters']
+    assert Settings.resolve(again).values == resolved.values
 
 
 def test_presets_of_task_and_algorithm():
@@ -116,7 +117,8 @@ def test_command_line_text_is_understood():
     ({'tasks.bonus': 1}, r"unknown parameter 'tasks.bonus'; the first part .*task, algorithm"),
     ({'sede': 1}, "unknown parameter 'sede'"), ({'mode': 'learn'}, "mode: got 'learn', allowed"),
     ({'task.bonus': -1}, r'task\.bonus: got -1\.0, allowed is \[0\.0, inf\]'),
-    ({'seed': 'x'}, 'seed=x: expected a int'), ({'task.fixed_target': 3}, 'fixed_target: expected'),
+    ({'seed': 'x'}, 'seed=x: expected a int'),
+    ({'task.fixed_target': 3}, 'task.fixed_target: expected a list of float'),
     ({'sim.mode': 'fast'}, "sim.mode: got 'fast', allowed are lockstep, paced")])
 def test_refusals(values, says):
     with pytest.raises(ValueError, match=says):

@@ -195,6 +195,8 @@ class Session:
         """Write a checkpoint and the policy; training goes on where that fails."""
         assert self.run is not None and self._rows_on_disk is not None
         self._saved_at, self._save_requested = time.monotonic(), False
+        if self.failure:
+            return  # what failed may have left NaN anywhere: the last checkpoint is the good one
         try:
             rows = self._rows_on_disk.flush()
             self._checkpoints.save(self.trainer.rows, {

@@ -33,7 +33,7 @@ class Statistics:
 
     def __init__(self, layout: RowLayout) -> None:
         self._at = {name: layout.column(name).start for name in (
-            'epoch', 'reward', 'terminated', 'truncated', 'success', 'filtered', 'intervened',
+            'epoch', 'seq', 'reward', 'terminated', 'truncated', 'success', 'filtered', 'intervened',
             'evaluation')}
         self._terms = layout.column('next_obs').stop
         self._names = layout.terms
@@ -50,17 +50,19 @@ class Statistics:
             end = self._terms + len(self._names)
             self._term_means.append(rows[:, self._terms:end].mean(0))
         for row in rows:
-            epoch = int(row[at['epoch']])
-            sums = self._open.setdefault(epoch, [0.0] * 5)
+            epoch, seq = int(row[at['epoch']]), row[at['seq']]
+            sums = self._open.setdefault(epoch, [0.0, 0.0, 0.0, 0.0, 0.0, seq])
             for i, name in enumerate(('reward', 'success', 'filtered', 'intervened')):
                 sums[i] += row[at[name]]
             sums[4] += 1.0
             if row[at['terminated']] or row[at['truncated']]:
-                total, success, filtered, intervened, length = self._open.pop(epoch)
+                total, success, filtered, intervened, length, first = self._open.pop(epoch)
+                self.episodes += 1
+                if seq - first + 1.0 != length:
+                    continue  # rows are missing: its sums say nothing
                 self.recent.append(Episode(total, int(length), success > 0.0,
                                            bool(row[at['success']]), filtered / length,
                                            intervened / length))
-                self.episodes += 1
         while len(self._open) > 1000:  # policies that died inside an episode
             self._open.pop(next(iter(self._open)))
 

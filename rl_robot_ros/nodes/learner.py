@@ -116,7 +116,7 @@ class LearnerNode(RobotNode):
             self.warn(f'experience {namespace} {error.kind}', f'experience refused: {error}')
             return
         if len(rows):
-            self.session.trainer.ingest(rows)
+            self.session.trainer.ingest(rows, namespace)
             layout = self.session.layout
             self._epochs[namespace] = int(rows[-1, layout.column('epoch').start])
             self.pusher.saw_version(namespace,

@@ -30,6 +30,7 @@ from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightStore
 from rl_robot_ros.nodes.common import load_graph
 from rl_robot_ros.nodes.outgoing import ExperienceSender
+from rl_robot_ros.nodes.resets import Resets
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import LATCHED_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
@@ -43,7 +44,6 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 READER_PATIENCE = 3.0  # [s] for a learner that pushed to listen too
-RESET_PERIOD = 2.0  # [s] between two attempts to reset
 
 
 class PolicyNode(RobotNode):
@@ -62,15 +62,14 @@ class PolicyNode(RobotNode):
         self.actor: Actor | None = None
         self.timing = Timing(self.robot.control_period)
         self.counts = dict.fromkeys(('states_refused', 'commands_refused', 'goals_refused',
-                                     'weights_refused', 'weights_accepted', 'resets_failed',
+                                     'weights_refused', 'weights_accepted',
                                      'learner_timeouts'), 0)
         self.evaluate = False
         self._states = wire.JointReader(self.robot.joint_names)
         self._writer = wire.JointWriter(self.robot.actuated)
         self._efforts = wire.JointReader(self.robot.actuated)
-        self._reset_asked = 0.0
+        self.resets = Resets(self, self._filter_ready)
         self._waiting_since = 0.0
-        self._may_start = False
         self.configure(ActorConfig, '', change=self._change_mode)
         self._change_mode(ActorConfig(self.get_parameter('mode').value))
         self.experience = ExperienceSender(self, self.configure(ExperienceConfig, 'experience.'))
@@ -90,8 +89,6 @@ class PolicyNode(RobotNode):
         self.create_service(Trigger, 'policy/rollback', self._on_rollback)
         self.create_service(Trigger, 'policy/resend', self._on_resend)
         self.create_service(Trigger, 'policy/label_success', self._on_label_success)
-        self._sim_reset = self.create_client(Trigger, 'mujoco_sim/reset')
-        self._filter_reset = self.create_client(Trigger, 'safety_filter/reset')
         self.every(0.1, self._watch)
 
     def _change_mode(self, config: ActorConfig) -> str:
@@ -110,11 +107,14 @@ class PolicyNode(RobotNode):
             return str(error)
         return contract.misfit(self.robot.actuated, self.task.observation_terms)
 
-    def _start_actor(self) -> Actor:
+    def _start_actor(self, stamp: int) -> Actor:
+        """Begin to act on the state of this stamp."""
         contract = PolicyContract.parse(self.store.schema)
         layout = RowLayout(contract.observation_size, contract.action_size,
                            self.task.reward_terms, contract.extra)
-        rng = np.random.default_rng([self._seed, 2])
+        # The first stamp too, so that a policy that is started again in a seeded run draws other
+        # numbers and has another epoch than the process before it.
+        rng = np.random.default_rng([self._seed, stamp])
         epoch = int(rng.integers(2**53)) if self._deterministic else secrets.randbits(53)
         recorder = Recorder(self.task, layout, self.robot.decision_periods,
                             bool(contract.efforts))
@@ -130,11 +130,11 @@ class PolicyNode(RobotNode):
             self.warn('weights', f'weights refused: {reason}')
             return reason
         self.counts['weights_accepted'] += 1
-        if self.actor is None:
-            self.actor = self._start_actor()
+        if self.store.active is None and len(self.store.staged) == 1:
             self.get_logger().info(f'first weights: version {weights.version}, digest '
                                    f'{weights.digest[:8]}, {weights.schema}')
-        self.actor.on_weights()
+        if self.actor is not None:
+            self.actor.on_weights()
         return ''
 
     def _on_weights(self, request: SetParametersAtomically.Request,
@@ -172,22 +172,22 @@ class PolicyNode(RobotNode):
             self.counts['states_refused'] += 1
             self.warn(f'state {error.kind}', f'joint_states refused: {error}')
             return
-        if self.actor is None or not self._heard():
-            return
+        stamp = wire.stamp_of(message.header.stamp)
+        if self.actor is None:
+            if not self.store.schema or not self._heard():
+                return
+            self.actor = self._start_actor(stamp)
+            self.actor.on_weights()
         start = time.monotonic()
         mode, episode = wire.parse_mark(message.header.frame_id)
-        self.actor.on_state(State(wire.stamp_of(message.header.stamp), mode, episode, position,
-                                  velocity))
+        self.actor.on_state(State(stamp, mode, episode, position, velocity))
         self.timing.mark(start)
         self.timing.note('answer', time.monotonic() - start)
 
     def _heard(self) -> bool:
         """Wait for a reader of our first rows, so that none is lost while DDS finds it."""
-        if self._may_start:
-            return True
-        late = time.monotonic() - self.store.accepted_at > READER_PATIENCE
-        self._may_start = late or self.experience.heard or bool(self.config.checkpoint)
-        return self._may_start
+        return (self.experience.heard or bool(self.config.checkpoint)
+                or time.monotonic() - self.store.accepted_at > READER_PATIENCE)
 
     def _on_command(self, message: JointState) -> None:
         if self.actor is None:
@@ -243,26 +243,12 @@ class PolicyNode(RobotNode):
         self.experience.add(row, last)
 
     def reset(self, filter_too: bool) -> None:
-        """Call the reset services one after the other, without waiting for them."""
-        self._reset_asked = time.monotonic()
-        if not self._sim_reset.service_is_ready():
-            self.counts['resets_failed'] += 1
-            return
-        future = self._sim_reset.call_async(Trigger.Request())
-        if filter_too and self._filter_reset.service_is_ready():
-            # The filter first has to see the robot in its new place.
-            future.add_done_callback(lambda _: self._reset_filter())
+        """Ask for a new episode."""
+        self.resets.ask(filter_too)
 
-    def _reset_filter(self) -> None:
-        future = self._filter_reset.call_async(Trigger.Request())
-        future.add_done_callback(self._on_filter_reset)
-
-    def _on_filter_reset(self, future: Any) -> None:
-        answer = future.result()
-        if answer is not None and answer.success and self.actor is not None:
+    def _filter_ready(self) -> None:
+        if self.actor is not None:
             self.actor.unblock()
-        elif answer is not None:
-            self.warn('filter', f'safety_filter does not reset: {answer.message}')
 
     def goal(self, goal: Vector) -> None:
         """Publish the active goal."""
@@ -279,13 +265,11 @@ class PolicyNode(RobotNode):
         actor = self.actor
         if actor is None:
             return
-        if actor.resetting and now - self._reset_asked > RESET_PERIOD:
+        if actor.resetting and self.resets.overdue:
             self.warn('reset', 'no new episode after a reset was asked for, asking again')
-            self.reset(actor.blocked)
-        if actor.waiting == 'safety_filter' and now - self._reset_asked > RESET_PERIOD \
-                and actor.simulated and self._filter_reset.service_is_ready():
-            self._reset_asked = now
-            self._reset_filter()
+            self.resets.ask(actor.blocked)
+        elif actor.waiting == 'safety_filter' and self.resets.overdue and actor.simulated:
+            self.resets.ask_filter()
         if actor.waiting != 'learner':
             self._waiting_since = now
         elif 0.0 < self.flow.config.timeout < now - self._waiting_since:
@@ -300,7 +284,7 @@ class PolicyNode(RobotNode):
     def describe(self) -> tuple[bytes, str, dict[str, Any]]:
         """Tell weights, rows and what is waited for."""
         values: dict[str, Any] = {'mode': 'evaluate' if self.evaluate else 'train',
-                                  **self.counts, **self.experience.counts,
+                                  **self.counts, **self.resets.counts, **self.experience.counts,
                                   **self.timing.report()}
         for kind, count in self.store.refused.items():
             values[f'refused_{kind}'] = count
