@@ -98,6 +98,7 @@ def train(options: argparse.Namespace) -> int:
     if options.list:
         print(settings.yaml(), end='')
         return 0
+    settings.check_fit()
     graph = settings.graph
     run = options.resume or create_run(options.runs, graph.robot, graph.task, graph.algorithm,
                                        options.name)

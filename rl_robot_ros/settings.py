@@ -180,6 +180,18 @@ class Settings:
                              f'the whole is one of {", ".join([*names, *EXTRA])}')
         return cls(graph, task, algorithm, values)
 
+    def check_fit(self) -> None:
+        """
+        Put robot, task and algorithm together once, before anything is started.
+
+        :raises ValueError: they do not fit; says why.
+        """
+        robot = resolve('robot', self.graph.robot)
+        task = resolve('task', self.graph.task)(robot, self.task)
+        size = sum(term.size for term in task.observation_terms)
+        resolve('algorithm', self.graph.algorithm).network(self.algorithm, size,
+                                                           len(robot.actuated))
+
     def yaml(self) -> str:
         """Return a ROS parameter file with unit and meaning beside every value."""
         lines = ['/**:', '  ros__parameters:']

@@ -17,6 +17,7 @@ from rl_robot_ros.settings import Settings
 import yaml
 
 IN_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(IN_FOLDER, max_examples=settings.default.max_examples // 2)
 DEFAULT = Settings.resolve({})
 
 
@@ -61,7 +62,7 @@ def test_everything_is_explicit():
     assert again.values == DEFAULT.values and again == DEFAULT
 
 
-@IN_FOLDER
+@SLOW
 @given(values=given_values())
 def test_what_is_written_into_a_run_is_what_is_read_from_it(tmp_path, values):
     resolved = Settings.resolve(values)
@@ -158,7 +159,7 @@ def test_any_file_is_read_or_refused_by_name(tmp_path, content):
 
 
 @pytest.mark.parametrize('text', ['', '[]', '3', '/**: 3', '/**: {}', '/**: {ros__parameters: 3}',
-                                  'policy: {ros__parameters: {a: 1}}', '{', '\0', '[' * 2000])
+                                  'policy: {ros__parameters: {a: 1}}', '{', '\0', '[' * 500])
 def test_refused_files(tmp_path, text):
     path = tmp_path / 'params.yaml'
     path.write_text(text)

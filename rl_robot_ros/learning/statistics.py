@@ -33,8 +33,8 @@ class Statistics:
 
     def __init__(self, layout: RowLayout) -> None:
         self._at = {name: layout.column(name).start for name in (
-            'epoch', 'seq', 'reward', 'terminated', 'truncated', 'success', 'filtered', 'intervened',
-            'evaluation')}
+            'epoch', 'seq', 'reward', 'terminated', 'truncated', 'success', 'filtered',
+            'intervened', 'evaluation')}
         self._terms = layout.column('next_obs').stop
         self._names = layout.terms
         self._open: dict[int, list[float]] = {}

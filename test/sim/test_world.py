@@ -13,7 +13,7 @@ HOME = np.array(ROBOT.home)
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """MuJoCo writes its warnings into the working directory."""
+    """Keep the file into which MuJoCo writes its warnings."""
     monkeypatch.chdir(tmp_path)
 
 

@@ -64,11 +64,12 @@ def test_observation(cls):
 
 
 @pytest.mark.parametrize('cls, angle', [(Balance, 0.0), (SwingUp, math.pi)])
-@given(seed=st.integers(0, 10**6))
-def test_start(cls, angle, seed):
-    position, velocity = cls(ROBOT).initial_state(np.random.default_rng(seed))
-    assert np.abs(position - (0.0, angle)).max() <= 0.05 and np.abs(velocity).max() <= 0.05
-    assert not cls(ROBOT).evaluate(position, velocity, NOTHING, NOTHING).terminated
+@given(seed=st.integers(0, 10**6), spread=st.floats(0.0, 2.0))
+def test_start(cls, angle, seed, spread):
+    task = cls(ROBOT, cls.Config(start_position=spread))
+    (x, tilt), velocity = task.initial_state(np.random.default_rng(seed))
+    assert abs(x) <= spread and abs(tilt - angle) <= 0.05 and np.abs(velocity).max() <= 0.05
+    assert not task.evaluate(np.array([x, tilt]), velocity, NOTHING, NOTHING).terminated
 
 
 @BOTH

@@ -1,0 +1,115 @@
+"""The supervisor, with small programs in the place of nodes."""
+
+import os
+from pathlib import Path
+import signal
+import sys
+import time
+
+import pytest
+from rl_robot_ros import bringup
+from rl_robot_ros.bringup import Graph
+from rl_robot_ros.bringup import graph_environment
+from rl_robot_ros.bringup import node_command
+
+FOREVER = 'import time\nwhile True: time.sleep(0.05)'
+STUBBORN = 'import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n' + FOREVER
+
+
+@pytest.fixture
+def graph(tmp_path):
+    """A graph of one program, which tests put in."""
+    told = []
+    graph = Graph(tmp_path / 'none.yaml', ('policy',), log=tmp_path / 'log', tell=told.append)
+    graph.told = told
+    yield graph
+    graph.stop(0.2)
+
+
+def begin(graph, program):
+    graph.processes['policy'].command = [sys.executable, '-c', program]
+    return graph.__enter__()
+
+
+def wait(condition):
+    end = time.monotonic() + 30.0
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_environment_keeps_to_this_machine():
+    environment = graph_environment({})
+    assert environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
+    assert 1 <= int(environment['ROS_DOMAIN_ID']) <= 100
+    assert graph_environment({'ROS_DOMAIN_ID': '7'})['ROS_DOMAIN_ID'] == '7'
+
+
+def test_command_is_the_same_executable_as_in_launch_files():
+    command = node_command('learner', Path('a.yaml'), '/arm1')
+    assert command[1:3] == ['-m', 'rl_robot_ros.nodes.learner']
+    assert command[-2:] == ['-r', '__ns:=/arm1']
+
+
+def test_a_killed_node_is_started_again(graph):
+    begin(graph, FOREVER)
+    first = graph.processes['policy'].child
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert graph.poll() == {}
+    assert graph.processes['policy'].child.pid != first.pid
+    assert 'SIGKILL' in graph.told[0]
+
+
+def test_a_node_that_is_done_or_misconfigured_is_not(graph):
+    for status in (0, 2):
+        begin(graph, f'raise SystemExit({status})')
+        graph.processes['policy'].child.wait()
+        assert graph.poll() == {'policy': status}
+
+
+def test_a_node_that_dies_too_often_ends_the_graph(graph):
+    begin(graph, 'print("why"); raise SystemExit(3)')
+    ended = {}
+    for _ in range(bringup.RESTARTS + 1):
+        graph.processes['policy'].child.wait()
+        ended = graph.poll()
+    assert ended == {'policy': 3}
+    assert len(graph.told) == bringup.RESTARTS
+    assert 'why' in graph.output('policy')
+
+
+def test_stop_ends_everything_also_the_stubborn(graph):
+    begin(graph, STUBBORN)
+    child = graph.processes['policy'].child
+    time.sleep(0.5)
+    graph.stop(0.5)
+    assert child.poll() == -signal.SIGKILL
+    assert 'killing it' in graph.told[-1]
+
+
+def test_children_do_not_outlive_their_supervisor(tmp_path):
+    script = f"""
+import sys, time
+from pathlib import Path
+from rl_robot_ros.bringup import Graph
+graph = Graph(Path('none.yaml'), ('policy',))
+graph.processes['policy'].command = [sys.executable, '-c', {FOREVER!r}]
+graph.__enter__()
+print(graph.processes['policy'].child.pid, flush=True)
+time.sleep(60)
+"""
+    import subprocess
+    supervisor = subprocess.Popen([sys.executable, '-c', script], stdout=subprocess.PIPE,
+                                  text=True, cwd=Path(__file__).parents[1])
+    pid = int(supervisor.stdout.readline())
+    supervisor.kill()
+    supervisor.wait()
+    supervisor.stdout.close()
+
+    def gone():
+        try:
+            return Path(f'/proc/{pid}/stat').read_text().split(')')[1].split()[0] == 'Z'
+        except FileNotFoundError:
+            return True
+    wait(gone)
