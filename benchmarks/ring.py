@@ -87,15 +87,15 @@ def real_rate(seconds: float, learner: bool) -> float:
 
             deadline = time.monotonic() + 60.0
             while steps() < (6000 if learner else 1000) and time.monotonic() < deadline:
-                monitor.spin(0.1)
+                monitor.spin(0.5)
             # Diagnostics come once a second: count between two of them.
             first = steps()
             while steps() == first and time.monotonic() < deadline:
-                monitor.spin(0.01)
+                monitor.spin(0.5)
             first, start = steps(), time.monotonic()
             last, end = first, start
             while end - start < seconds and time.monotonic() < deadline:
-                monitor.spin(0.01)
+                monitor.spin(0.5)  # returns with each message: few wake-ups, exact times
                 if steps() != last:
                     last, end = steps(), time.monotonic()
             return (last - first) / max(end - start, 1e-9)

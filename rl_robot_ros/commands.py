@@ -134,8 +134,8 @@ def _train_graph(settings: Settings, run: Path) -> int:
                      'ROS_AUTOMATIC_DISCOVERY_RANGE='
                      f'{graph.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"]}')
         while not stop:
-            for _ in range(20):
-                monitor.spin(0.025)
+            for _ in range(5):
+                monitor.spin(0.1)
             view.update({**monitor.values('learner'), 'warnings': monitor.warnings()})
             ended = graph.poll()
             if ended:

@@ -56,6 +56,7 @@ class Monitor:
     def __exit__(self, *_: object) -> None:
         """Leave the graph."""
         self._executor.remove_node(self._node)
+        self._executor.shutdown()
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
 
