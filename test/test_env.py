@@ -104,6 +104,23 @@ def test_what_step_returns_is_what_the_row_says(kind):
     assert returned[0][0].tolist() == rows[0][env.layout.column('obs')].tolist()
 
 
+@ALL
+def test_what_is_observed_is_where_the_robot_is(kind):
+    env = make(kind)
+    observation, _ = env.reset(seed=5)
+    env.action_space.seed(5)
+    nothing = np.zeros(len(env.robot.actuated))
+    applied = nothing
+    for _ in range(30):
+        expected = env.task.observe(env.world.position, env.world.velocity, applied)
+        assert observation.tolist() == expected.tolist()
+        observation, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        name = 'effort' if kind == 'discrete' else 'action'
+        applied = np.atleast_1d(column(env, env.row[None], name)[0])
+        if terminated or truncated:
+            observation, applied = env.reset()[0], nothing
+
+
 def test_rows_mean_the_same_as_those_of_the_graph():
     """The policy node builds its layout from the contract; here it is built from the task."""
     log_prob, effort = Term('log_prob', 1), Term('effort', 1)

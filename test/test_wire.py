@@ -297,6 +297,12 @@ def test_refused_experience(dims, data, kind, says):
     assert error.kind == kind and says in str(error)
 
 
+def test_an_offset_is_refused():
+    message = wire.rows_message(good_rows(2), LAYOUT.schema)
+    message.layout.data_offset = 1
+    assert refusal(wire.read_rows, over_the_wire(message), LAYOUT).kind == 'layout'
+
+
 def test_too_many_rows(monkeypatch):
     monkeypatch.setattr(wire, 'MAX_ROWS', 2)
     assert len(wire.read_rows(wire.rows_message(good_rows(2), LAYOUT.schema), LAYOUT)) == 2

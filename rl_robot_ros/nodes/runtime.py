@@ -165,7 +165,7 @@ def run(make_node: Callable[[], RobotNode], args: list[str] | None = None) -> in
     """
     Run one node until SIGINT, SIGTERM or until it asks to stop; returns the exit status.
 
-    :param make_node: builds the node; a ValueError is a configuration error for people.
+    :param make_node: builds the node; ValueError and OSError are configuration errors.
     """
     stop: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -173,7 +173,7 @@ def run(make_node: Callable[[], RobotNode], args: list[str] | None = None) -> in
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make_node()
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f'{Path(sys.argv[0]).name}: {error}', file=sys.stderr)
         rclpy.try_shutdown()
         return 2

@@ -100,8 +100,11 @@ def test_commands_of_other_states_are_not_joined():
     graph.state(2)
     assert graph.actor.waiting == 'effort_command'
     graph.command(1, (10.0, 4.0))
-    graph.command(1, (0.0, 0.0))  # the first one counts
     assert graph.task.judged[0][1].tolist() == [1.0, 1.0]
+    graph.command(2, (10.0, 4.0))
+    graph.command(2, (0.0, 0.0))  # there is one answer to a state: the first one counts
+    graph.state(3)
+    assert graph.task.judged[1][1].tolist() == [1.0, 1.0]
 
 
 def test_a_repeated_state_repeats_the_answer_and_nothing_else():

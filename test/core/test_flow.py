@@ -71,6 +71,14 @@ def test_a_jump_in_versions_is_counted_from_there():
     assert [flow.needed(block) for block in (3, 4, 5, 6)] == [10_001, 10_001, 10_002, 10_003]
 
 
+@pytest.mark.parametrize('epoch, version', [(9, 20), (10, 3)])
+def test_who_comes_back_late_owes_nothing_for_the_time_away(epoch, version):
+    flow = started(1)
+    flow.on_push(9, 2, 1)
+    flow.on_push(epoch, version, 50)
+    assert [flow.needed(block) - version for block in (50, 51, 52, 53)] == [0, 0, 1, 2]
+
+
 @given(st.integers(0, 4), st.lists(st.integers(0, 3), max_size=60))
 def test_a_backlog_does_not_freeze_the_weights(lag, pushes):
     """A learner that works off old rows pushes too often; what is needed stays near the newest."""

@@ -168,6 +168,20 @@ def test_one_bad_value_is_found(rows, data):
         assert 'no whole number' in reason
 
 
+@pytest.mark.parametrize('name', (*HEAD, 'obs', 'next_obs', 'terms.bonus', 'effort'))
+def test_every_column_is_looked_at(name):
+    bad = {'nan': np.nan, 'inf': np.inf}
+    if name in FLAGS:
+        bad |= {'half': 0.5, 'two': 2.0, 'minus': -1.0}
+    elif name in HEAD[:5]:
+        bad |= {'half': 0.5, 'minus': -1.0, 'huge': 2.0**53}
+    for value in bad.values():
+        rows = np.zeros((3, EXAMPLE.width))
+        assert EXAMPLE.check(rows) == ''
+        rows[1, EXAMPLE.column(name).stop - 1] = value
+        assert EXAMPLE.check(rows)
+
+
 @given(st.lists(st.integers(0, 4), max_size=3).map(tuple))
 def test_wrong_shapes_are_found(shape):
     assert 'have shape' in EXAMPLE.check(np.zeros(shape))

@@ -155,7 +155,8 @@ def test_changes_at_run_time():
 @pytest.mark.parametrize('given', [
     {}, {'robot': 'cartpole', 'task': 'balance', 'algorithm': 'random'},
     {'preset': 's1_reach', 'task.bonus': 3, 'sync.timeout': 0, 'learner.run': '/a b/1e5: # "x"',
-     'sim.clock_file': 'yes', 'policy.checkpoint': 'd ' * 100, 'seed': 5},
+     'sim.clock_file': 'yes', 'policy.checkpoint': 'd ' * 100, 'seed': 5,
+     'policy.key_file': 'y', 'learner.policies': '1e5', 'learner.key_file': 'inf'},
     {'preset': 's1_reach', 'task.fixed_target': ''}], ids=['default', 'other', 'odd', 'emptied'])
 def test_every_node_reads_a_written_configuration_as_it_was_meant(tmp_path, given):
     """`Settings.yaml` goes through ROS's own parser and back into the same configurations."""
