@@ -22,6 +22,9 @@ PARAMETERS = [
         'sim.view': LaunchConfiguration('view'),
     },
 ]
+# A bad parameter ends a node at once: do not start it for ever.
+KEEP_ALIVE = {'respawn': True, 'respawn_delay': 2.0, 'respawn_max_retries': 5,
+              'output': 'screen'}
 ARGUMENTS = ['--log-level', LaunchConfiguration('log_level')]
 
 
@@ -49,11 +52,10 @@ def generate_launch_description():
         DeclareLaunchArgument('log_level', default_value='info',
                               description='debug, info, warn or error'),
         PushRosNamespace(LaunchConfiguration('namespace')),
-        # The filter comes back after a crash, and then holds until it is reset.
         Node(package='rl_robot_ros', executable='safety_filter', name='safety_filter',
-             parameters=PARAMETERS, ros_arguments=ARGUMENTS, respawn=True, output='screen'),
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),
         Node(package='rl_robot_ros', executable='policy', name='policy',
-             parameters=PARAMETERS, ros_arguments=ARGUMENTS, respawn=True, output='screen'),
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),
         Node(package='rl_robot_ros', executable='mujoco_sim', name='mujoco_sim',
-             parameters=PARAMETERS, ros_arguments=ARGUMENTS, respawn=True, output='screen'),
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),
     ])

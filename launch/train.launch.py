@@ -12,8 +12,9 @@ from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare('rl_robot_ros')
 PARAMETERS = [
-    LaunchConfiguration('params_file'),
+    LaunchConfiguration('train_file'),
     LaunchConfiguration('algorithm_file'),
+    LaunchConfiguration('params_file'),
     {
         'robot': LaunchConfiguration('robot'),
         'task': LaunchConfiguration('task'),
@@ -26,6 +27,9 @@ PARAMETERS = [
         'sim.clock_file': LaunchConfiguration('clock_file'),
     },
 ]
+# A bad parameter ends a node at once: do not start it for ever.
+KEEP_ALIVE = {'respawn': True, 'respawn_delay': 2.0, 'respawn_max_retries': 5,
+              'output': 'screen'}
 ARGUMENTS = ['--log-level', LaunchConfiguration('log_level')]
 
 
@@ -46,9 +50,10 @@ def generate_launch_description():
                               description='Go on with the run of this directory'),
         DeclareLaunchArgument('checkpoint', default_value='',
                               description='Policy file to act with until the learner is there'),
-        DeclareLaunchArgument('params_file',
-                              default_value=PathJoinSubstitution([SHARE, 'config', 'train.yaml']),
-                              description='ROS parameters of all nodes'),
+        DeclareLaunchArgument('train_file', description='What all training begins with',
+                              default_value=PathJoinSubstitution([SHARE, 'config', 'train.yaml'])),
+        DeclareLaunchArgument('params_file', description='Parameters of your own, read last',
+                              default_value=LaunchConfiguration('algorithm_file')),
         DeclareLaunchArgument('algorithm_file', description='What it needs of the graph',
                               default_value=[SHARE, '/config/algorithms/',
                                              LaunchConfiguration('algorithm'), '.yaml']),
@@ -62,11 +67,11 @@ def generate_launch_description():
                               description='debug, info, warn or error'),
         PushRosNamespace(LaunchConfiguration('namespace')),
         Node(package='rl_robot_ros', executable='safety_filter', name='safety_filter',
-             parameters=PARAMETERS, ros_arguments=ARGUMENTS, respawn=True, output='screen'),
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),
         Node(package='rl_robot_ros', executable='policy', name='policy',
-             parameters=PARAMETERS, ros_arguments=ARGUMENTS, respawn=True, output='screen'),
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),
         Node(package='rl_robot_ros', executable='mujoco_sim', name='mujoco_sim',
-             parameters=PARAMETERS, ros_arguments=ARGUMENTS, respawn=True, output='screen'),
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),
         # When the learner is done, so is the graph; it saved a checkpoint before.
         Node(package='rl_robot_ros', executable='learner', name='learner',
              parameters=PARAMETERS, ros_arguments=ARGUMENTS, on_exit=Shutdown(),

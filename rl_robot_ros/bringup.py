@@ -133,9 +133,9 @@ class Graph:
 
         :param patience: [s] until a node that does not end is killed.
         """
-        end = time.monotonic() + patience
         # The learner first, while the graph still runs; the filter last but for the robot.
         for names in (('learner',), ('policy',), ('safety_filter',), ('mujoco_sim',)):
+            end = time.monotonic() + patience
             children = [p.child for n, p in self.processes.items()
                         if n in names and p.child is not None and p.child.poll() is None]
             for child in children:

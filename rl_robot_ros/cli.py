@@ -72,7 +72,8 @@ def _add_train(commands: Any) -> None:
                                                         'default: config/train.yaml')
     train.add_argument('--until', metavar='success=0.95',
                        help='stop at this success rate over 100 training episodes')
-    train.add_argument('--minutes', type=float, help='stop after this long')
+    train.add_argument('--minutes', type=float,
+                       help='stop after this long, time before a --resume included')
     train.add_argument('--steps', type=int, help='stop after this many control periods')
     train.add_argument('--runs', type=Path, default=Path('runs'), help='where runs are kept')
     train.add_argument('--name', default='', help='name of the run directory')
@@ -108,7 +109,13 @@ def parse_values(words: Sequence[str]) -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     parser = build_parser()
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    # argparse takes no values after an option: `play RUN --view sim.real_time_factor=0.5`.
+    if any('=' not in word or word.startswith('-') for word in rest) \
+            or (rest and not hasattr(options, 'values')):
+        parser.error(f'unrecognized arguments: {" ".join(rest)}')
+    if rest:
+        options.values = [*options.values, *rest]
     try:
         if options.command == 'doctor':
             from rl_robot_ros import doctor

@@ -16,14 +16,18 @@ from rl_robot_ros.bringup import NODES
 from rl_robot_ros.learning.report import EpisodeCollector
 from rl_robot_ros.learning.report import EvaluationReport
 from rl_robot_ros.learning.report import learning_curve
+from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.progress import ProgressView
 from rl_robot_ros.runs import CONFIG
 from rl_robot_ros.runs import create_run
 from rl_robot_ros.runs import find_config
 from rl_robot_ros.runs import find_policy
+from rl_robot_ros.runs import POLICY
 from rl_robot_ros.settings import read_parameters
 from rl_robot_ros.settings import Settings
 from rl_robot_ros.share import share_directory
+from rl_robot_ros.sim.video import check_video
+from rl_robot_ros.sim.video import CLOSE_TIMEOUT
 
 EVALUATION_SEED = 20_240  # its goals and starts are none of any training seed's
 WITHOUT_LEARNER = tuple(name for name in NODES if name != 'learner')
@@ -31,14 +35,13 @@ STALLED = 60.0  # [s] without a row in evaluation: something is broken
 
 
 def base_parameters(path: Path | None, algorithm: str | None) -> dict[str, Any]:
-    """Read the parameter file to begin with, and what its algorithm needs of the graph."""
+    """Read config/train.yaml, what the algorithm needs of the graph, and the user's own file."""
     config = share_directory() / 'config'
-    parameters = read_parameters(path or config / 'train.yaml')
-    name = algorithm or parameters.get('algorithm', 'sac')
+    given = {} if path is None else read_parameters(path)
+    name = algorithm or given.get('algorithm', 'sac')
     special = config / 'algorithms' / f'{name}.yaml'
-    if special.is_file():
-        parameters |= read_parameters(special)
-    return parameters
+    return {**read_parameters(config / 'train.yaml'),
+            **(read_parameters(special) if special.is_file() else {}), **given}
 
 
 def training_parameters(options: argparse.Namespace, values: dict[str, str]) -> dict[str, Any]:
@@ -49,6 +52,8 @@ def training_parameters(options: argparse.Namespace, values: dict[str, str]) -> 
     """
     if options.resume:
         parameters: dict[str, Any] = {**find_config(options.resume), 'learner.resume': True}
+        if not list(options.resume.glob('checkpoints/*.pt')):
+            raise ValueError(f'{options.resume} has no checkpoint to go on from: start a new run')
         parameters |= dict.fromkeys(('stop.success', 'stop.minutes', 'stop.steps'), 0)
     else:
         parameters = base_parameters(options.params_file, options.algorithm)
@@ -63,7 +68,7 @@ def training_parameters(options: argparse.Namespace, values: dict[str, str]) -> 
     for name in ('minutes', 'steps'):
         if getattr(options, name) is not None:
             parameters[f'stop.{name}'] = getattr(options, name)
-    return {**parameters, **values}
+    return {**parameters, **values, 'use_sim_time': True}
 
 
 def stop_text(values: dict[str, Any]) -> str:
@@ -107,25 +112,35 @@ def train(options: argparse.Namespace) -> int:
     (run / CONFIG).write_text(settings.yaml())
     print(f'{graph.robot} learns {graph.task} with {graph.algorithm} until '
           f'{stop_text(settings.values)}; everything goes to {run}')
-    status = _train_in_process(settings) if options.in_process else _train_graph(settings, run)
+    if options.in_process:
+        status, interrupted = _train_in_process(settings)
+    else:
+        status, interrupted = _train_graph(settings, run)
+    if list(run.glob('checkpoints/*.pt')):
+        print(f'watch it:    rl-robot play {run}\ngo on with:  rl-robot train --resume {run}')
     curve = learning_curve([run / 'metrics.csv'], run / 'learning_curve.png')
     if curve is not None:
         print(f'learning curve: {curve}')
-    if status == 0 and options.episodes and (run / 'policy.safetensors').exists():
-        status = evaluate_policy(settings.values, run / 'policy.safetensors', options.episodes,
-                                 run / 'evaluation.json')
-    print(f'watch it:    rl-robot play {run}\ngo on with:  rl-robot train --resume {run}')
+    if status == 0 and not interrupted and options.episodes and (run / POLICY).exists():
+        print(f'evaluating {options.episodes} episodes (Ctrl-C skips)')
+        evaluation = evaluate_in_process if options.in_process else evaluate_policy
+        status = evaluation(settings.values, run / POLICY, options.episodes,
+                            run / 'evaluation.json')
     return status
 
 
-def _train_in_process(settings: Settings) -> int:
+def _train_in_process(settings: Settings) -> tuple[int, bool]:
+    """Return exit status, and whether a person stopped it."""
     from rl_robot_ros.in_process import train_in_process
     with ctrl_c() as stop, ProgressView(stop_text(settings.values)) as view:
-        train_in_process(settings, stop, view.update)
-    return 0
+        failure = train_in_process(settings, stop, view.update)
+        if failure:
+            view.message(failure)
+    return int(bool(failure)), bool(stop)
 
 
-def _train_graph(settings: Settings, run: Path) -> int:
+def _train_graph(settings: Settings, run: Path) -> tuple[int, bool]:
+    """Return exit status, and whether a person stopped it."""
     from rl_robot_ros.monitor import Monitor
     with ctrl_c() as stop, ProgressView(stop_text(settings.values)) as view, \
             Graph(run / CONFIG, log=run / 'log', tell=view.message) as graph, \
@@ -142,9 +157,9 @@ def _train_graph(settings: Settings, run: Path) -> int:
                 failed = {name: status for name, status in ended.items() if status != 0}
                 for name in failed:
                     view.message(f'{name} ended:\n{graph.output(name)}')
-                return 1 if failed else 0
+                return int(bool(failed)), False
         view.message('stopping: the learner saves a checkpoint')
-    return 0
+    return 0, True
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -161,12 +176,12 @@ def evaluate(options: argparse.Namespace) -> int:
 def evaluate_policy(values: dict[str, Any], policy: Path, episodes: int, output: Path) -> int:
     """Run `episodes` through simulator, filter and policy, print and write the report."""
     from rl_robot_ros.monitor import Monitor
-    settings = Settings.resolve({
-        **values, 'mode': 'evaluate', 'policy.checkpoint': str(policy.resolve()),
-        'sync.enabled': False, 'sim.mode': 'lockstep', 'seed': EVALUATION_SEED,
-        'sim.clock_file': ''})
     collector: EpisodeCollector | None = None
     with tempfile.TemporaryDirectory() as folder, ctrl_c() as stop:
+        settings = Settings.resolve({
+            **values, 'mode': 'evaluate', 'policy.checkpoint': str(policy.resolve()),
+            'sync.enabled': False, 'sim.mode': 'lockstep', 'seed': EVALUATION_SEED,
+            'use_sim_time': True, 'sim.clock_file': str(Path(folder) / 'sim_clock.json')})
         parameters = Path(folder) / CONFIG
         parameters.write_text(settings.yaml())
         with Graph(parameters, WITHOUT_LEARNER, log=Path(folder)) as graph, \
@@ -187,6 +202,20 @@ def evaluate_policy(values: dict[str, Any], policy: Path, episodes: int, output:
                     return 1
     if collector is None or not collector.episodes:
         return 1
+    return tell_report(collector, episodes, output)
+
+
+def evaluate_in_process(values: dict[str, Any], policy: Path, episodes: int, output: Path) -> int:
+    """Do the same without ROS."""
+    from rl_robot_ros.in_process import run_episodes
+    with ctrl_c() as stop:
+        collector = run_episodes(Settings.resolve(values), load_policy(policy), episodes,
+                                 EVALUATION_SEED, stop)
+    return tell_report(collector, episodes, output) if collector.episodes else 1
+
+
+def tell_report(collector: EpisodeCollector, episodes: int, output: Path) -> int:
+    """Print and write the report."""
     report = EvaluationReport.of(collector, episodes)
     report.to_json(output)
     print('\n'.join(report.lines()))
@@ -206,33 +235,36 @@ def play(options: argparse.Namespace) -> int:
     policy = find_policy(options.source)
     seconds = options.seconds or (12.0 if options.video else 0.0)
     if options.video:
-        from rl_robot_ros.sim.video import check_video
         check_video(options.video, seconds)
         options.video.unlink(missing_ok=True)
     parameters: dict[str, Any] = {
         **find_config(options.source), 'mode': 'evaluate',
         'policy.checkpoint': str(policy.resolve()), 'sync.enabled': False, 'sim.mode': 'paced',
-        'sim.clock_file': '', 'sim.view': options.view,
+        'use_sim_time': True, 'sim.view': options.view,
         'sim.video': str(options.video.resolve()) if options.video else ''}
     if seconds:
         parameters['sim.video_seconds'] = seconds
-    settings = Settings.resolve({**parameters, **parse_values(options.values)})
+    status = 0
     with tempfile.TemporaryDirectory() as folder, ctrl_c() as stop:
+        parameters['sim.clock_file'] = str(Path(folder) / 'sim_clock.json')
+        settings = Settings.resolve({**parameters, **parse_values(options.values)})
         path = Path(folder) / CONFIG
         path.write_text(settings.yaml())
         with Graph(path, WITHOUT_LEARNER) as graph:
             from rl_robot_ros.monitor import Monitor
             with Monitor(graph.environment) as monitor:
                 print('Ctrl-C stops; ROS_DOMAIN_ID=' + graph.environment['ROS_DOMAIN_ID'])
-                played = False
-                while not (stop or graph.poll() or (played and not options.video)
-                           or (options.video and options.video.exists())):
+                while not stop:
                     monitor.spin(0.1)
-                    if seconds and not played \
-                            and monitor.values('mujoco_sim').get('sim_time_s', 0.0) > seconds:
-                        played = True
-                        if options.video:
-                            print('writing the video')
-    if options.video:
-        print(f'video: {options.video}' if options.video.exists() else 'there is no video')
-    return 0
+                    ended = graph.poll()
+                    status = int(any(ended.values()))
+                    if ended or seconds and monitor.values('mujoco_sim').get(
+                            'sim_time_s', 0.0) > seconds:
+                        break
+            if options.video:
+                print('writing the video')
+                graph.stop(CLOSE_TIMEOUT)
+    if options.video and not options.video.exists():
+        print(f'there is no video at {options.video}, see what mujoco_sim said')
+        return 1
+    return status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 import secrets
 import time
 from typing import Any
@@ -11,11 +10,13 @@ from typing import Any
 import numpy as np
 from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.config import resolve_config
+from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.env import RobotEnv
+from rl_robot_ros.learning.episodes import EpisodeCollector
 from rl_robot_ros.learning.session import Session
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import LearnerConfig
@@ -32,23 +33,25 @@ def make_session(settings: Settings) -> tuple[RobotEnv, Session]:
     task = resolve('task', graph.task)(robot, settings.task)
     env = RobotEnv(robot, task, extra=algorithm.extra_columns(len(robot.actuated)),
                    safety=resolve_config(SafetyConfig, values, 'safety.'))
-    env.epoch = 1 + seed
     session = Session(robot, task, algorithm, settings.algorithm,
                       resolve_config(FlowConfig, values, 'sync.'),
                       resolve_config(LearnerConfig, values, 'learner.'),
                       resolve_config(StopConfig, values, 'stop.'), seed)
-    env.reset(seed=seed)
+    # A resumed run in the same stream of numbers would repeat its first episodes.
+    stream = np.random.default_rng([seed, session.trainer.rows])
+    env.epoch = int(stream.integers(2**53))
+    env.reset(seed=int(stream.integers(2**32)))
     return env, session
 
 
 def train_in_process(settings: Settings, stop: list[int],
-                     tell: Callable[[dict[str, Any]], None]) -> Path | None:
+                     tell: Callable[[dict[str, Any]], None]) -> str:
     """
     Act and learn in turn until the settings or a signal say stop.
 
     :param stop: becomes non-empty when a person wants to stop.
     :param tell: called with a snapshot about twice a second.
-    :returns: the run directory.
+    :returns: why learning failed, empty where it did not.
     """
     prepare_torch()
     env, session = make_session(settings)
@@ -68,14 +71,36 @@ def train_in_process(settings: Settings, stop: list[int],
         if len(batch) == block:
             session.trainer.ingest(np.array(batch))
             batch = []
-            while session.trainer.inbox.waiting or session.trainer.owed >= 1.0:
+            while not (stop or session.failure) and (session.trainer.inbox.waiting
+                                                     or session.trainer.owed >= 1.0):
                 session.work(0.0)
         if time.monotonic() - told > 0.5:
             told = time.monotonic()
             tell(session.snapshot())
             session.log()
     session.close()
-    return session.run
+    return session.failure
+
+
+def run_episodes(settings: Settings, weights: WeightSet, episodes: int, seed: int,
+                 stop: list[int]) -> EpisodeCollector:
+    """Run whole episodes without exploration; returns what they brought."""
+    values = settings.values
+    robot = resolve('robot', settings.graph.robot)
+    task = resolve('task', settings.graph.task)(robot, settings.task)
+    contract = PolicyContract.parse(weights.schema)
+    env = RobotEnv(robot, task, extra=contract.extra, evaluation=True,
+                   safety=resolve_config(SafetyConfig, values, 'safety.'))
+    policy, rng = Policy(contract.network, weights.weights), np.random.default_rng(seed)
+    collector = EpisodeCollector(env.layout, robot.decision_period)
+    observation, _ = env.reset(seed=seed)
+    while not stop and len(collector.episodes) < episodes:
+        action = policy.act(observation, rng).action
+        observation, _, terminated, truncated, _ = env.step_with(action, {}, weights.version)
+        collector.add(env.row[None])
+        if terminated or truncated:
+            observation, _ = env.reset()
+    return collector
 
 
 def _act(env: RobotEnv, policy: Policy, held: WeightSet, rng: np.random.Generator,

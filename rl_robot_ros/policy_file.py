@@ -15,12 +15,14 @@ from safetensors import safe_open
 from safetensors import SafetensorError
 from safetensors.numpy import save
 
+IDENTITY = b'policy file'  # no secret: the HMAC serves as a checksum over all fields
 FIELDS = ('epoch', 'version', 'schema', 'digest', 'exploration', 'exploration_scale')
 
 
 def save_policy(path: Path, weights: WeightSet) -> None:
     """Write `weights` to `path`, atomically."""
     metadata = {name: str(getattr(weights, name)) for name in FIELDS}
+    metadata['identity'] = weights.sign(IDENTITY)
     data = save({'weights': np.ascontiguousarray(weights.weights, dtype=np.float64)}, metadata)
     write_atomically(path, data)
 
@@ -39,12 +41,15 @@ def load_policy(path: Path) -> WeightSet:
             metadata = file.metadata() or {}
             weights = file.get_tensor('weights')
         values = {name: metadata[name] for name in FIELDS}
+        identity = metadata['identity']
         result = WeightSet(int(values['epoch']), int(values['version']), values['schema'],
                            values['digest'], weights, values['exploration'],
                            float(values['exploration_scale']))
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f'{path} is no intact policy file: {error}') from None
     damage = result.damage()
+    if not damage and identity != result.sign(IDENTITY):
+        damage = 'identity: epoch, version, schema or exploration are not what was saved'
     if damage:
         raise ValueError(f'{path} is damaged: {damage}')
     return result

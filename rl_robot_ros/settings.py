@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_robot_ros.core.config import option
+from rl_robot_ros.core.config import parse
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
 from rl_robot_ros.core.dialogue import ActorConfig
@@ -100,7 +101,8 @@ class FilterConfig:
 class LearnerConfig:
     """How the learner keeps its run and serves its policies."""
 
-    run: str = option('', 'directory of the run: checkpoints, metrics, TensorBoard; empty: none')
+    run: str = option('', 'directory of the run: checkpoints, metrics, TensorBoard; empty: a '
+                      'new one below ./runs')
     resume: bool = option(False, 'go on from the newest intact checkpoint of the run')
     policies: str = option('', 'set_weights services to serve, separated by commas; empty: every '
                            'service named */policy/set_weights')
@@ -171,7 +173,11 @@ class Settings:
         for prefix, section in SECTIONS.items():
             if prefix:
                 values |= to_parameters(resolve_config(section, given, prefix), prefix)
-        values |= {name: given[name] for name in EXTRA if name in given}
+        values |= {name: parse(str(given[name]), name, kind) for name, kind in EXTRA.items()
+                   if name in given}
+        if values['sim.mode'] == PACED and values['sync.enabled']:
+            raise ValueError('sync.enabled is true and sim.mode is paced: a robot never waits for '
+                             'its learner, set sync.enabled=false')
         resolve_config(ActorConfig, {k: v for k, v in given.items() if k == 'mode'})
         unknown = sorted(set(given) - set(values))
         if unknown:

@@ -18,7 +18,7 @@ STUBBORN = 'import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n' + FOR
 
 @pytest.fixture
 def graph(tmp_path):
-    """A graph of one program, which tests put in."""
+    """Make a graph of one program, which tests put in."""
     told = []
     graph = Graph(tmp_path / 'none.yaml', ('policy',), log=tmp_path / 'log', tell=told.append)
     graph.told = told

@@ -80,6 +80,9 @@ def test_defaults_are_those_of_the_command_line():
         assert ast.literal_eval(declared[name]['default_value']) == getattr(default, name)
     text = (ROOT / 'launch/train.launch.py').read_text()
     assert "'config', 'train.yaml'" in text and '/config/algorithms/' in text
+    order = [text.index(f"    LaunchConfiguration('{name}'),\n")
+             for name in ('train_file', 'algorithm_file', 'params_file')]
+    assert order == sorted(order), 'the file of the user is read last, as by the command line'
     # What `rl-robot train` begins with is exactly what the two files say.
     expected = read_parameters(ROOT / 'config/train.yaml') | read_parameters(
         ROOT / 'config/algorithms/sac.yaml')

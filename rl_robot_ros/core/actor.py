@@ -14,8 +14,6 @@ speaks through an :class:`Outbox`.  Its rules (ARCHITECTURE.md, "Time"):
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.dialogue import Command
@@ -307,8 +305,3 @@ class Actor:
     def version(self) -> int:
         """Version of the weights in use; 0 before the first."""
         return 0 if self._policy_set is None else self._policy_set.version
-
-    @property
-    def age(self) -> float:
-        """Simulated or robot time of the newest state [s]; NaN before the first."""
-        return math.nan if self._last is None else self._last.stamp * 1e-9

@@ -78,6 +78,10 @@ class PolicyContract:
             return f'joints: have {",".join(joints)}, got {",".join(self.joints)[:500]}'
         if _words(self.observation) != _words(observation):
             return f'obs: have {_words(observation)}, got {_words(self.observation)[:500]}'
+        fillable = {'log_prob', 'effort'} if self.efforts else {'log_prob'}
+        unknown = [term.name for term in self.extra if term.name not in fillable]
+        if unknown:
+            return f'extra: a policy cannot fill {unknown}, it can fill {sorted(fillable)}'
         if any(len(row) != len(joints) for row in self.efforts):
             return f'efforts: every one needs {len(joints)} values'
         if not all(-1.0 <= value <= 1.0 for row in self.efforts for value in row):

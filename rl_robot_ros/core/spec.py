@@ -46,8 +46,8 @@ class RobotSpec:
     :param effort_rate_limit: [N m/s or N/s] per actuated joint.
     :param braking_acceleration: [rad/s^2 or m/s^2] deceleration that every actuated joint can
         count on.
-    :param inertia: [kg m^2 or kg] effective inertia per actuated joint at home; scales the gains
-        of the safety filter.
+    :param inertia: [kg m^2 or kg] effective inertia per actuated joint, towards the low end of
+        what it is over the workspace; the gains of the safety filter grow with it.
     :param armature: [kg m^2 or kg] rotor inertia seen at the joint, which a URDF cannot say.
     :param home: [rad or m] position of every movable joint at the start of an episode.
     :param control_period: [s] between two joint states.

@@ -50,9 +50,10 @@ class Inbox:
 
     def put(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Take rows of one policy, in order; returns those that are new."""
-        rows = self._new(rows)
-        if len(rows):
-            with self._changed:
+        # Known and waiting change together: a checkpoint must not see one without the other.
+        with self._changed:
+            rows = self._new(rows)
+            if len(rows):
                 self._batches.append(rows)
                 self.waiting += len(rows)
                 while self.waiting > self._capacity and len(self._batches) > 1:
@@ -122,9 +123,9 @@ class Inbox:
             # Rows that still wait were not learned from: they are wanted again.
             waiting = {(int(row[self._epoch]), int(row[self._seq]))
                        for batch in self._batches for row in batch}
-        known = {epoch: [known.upcoming, *sorted(
-            known.missing | {seq for e, seq in waiting if e == epoch and seq < known.upcoming})]
-            for epoch, known in list(self._known.items())}
+            known = {epoch: [known.upcoming, *sorted(
+                known.missing | {s for e, s in waiting if e == epoch and s < known.upcoming})]
+                for epoch, known in self._known.items()}
         return {'known': known, 'counts': dict(self.counts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

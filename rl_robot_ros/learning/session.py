@@ -101,6 +101,8 @@ class Session:
     def _resume(self) -> None:
         state = self._checkpoints.load(logger.warning) if self.config.resume else None
         if state is None:
+            if self.config.resume:
+                logger.warning('no checkpoint in %s, beginning anew', self.run)
             return
         if state['schema'] != self.contract.schema:
             raise ValueError(f'the checkpoint is for {state["schema"]!r}, this run asks for '
@@ -150,6 +152,12 @@ class Session:
 
     def work(self, timeout: float) -> bool:
         """Learn for a while; returns whether there is something to push."""
+        due = time.monotonic() - self._saved_at > self.config.checkpoint_period
+        if self.run and (due or self._save_requested):
+            self.save()
+        if 0.0 < self.stop.minutes * 60.0 <= self.wall:
+            self.finished = f'{self.stop.minutes:g} minutes'
+            return False
         if self.paused or self.failure:
             time.sleep(timeout)
             return False
@@ -165,17 +173,12 @@ class Session:
             self._stamp(push)
         if push is not None or not self.trainer.flow.enabled:
             self._check_end()  # in sync at the end of a block, so that runs end alike
-        due = time.monotonic() - self._saved_at > self.config.checkpoint_period
-        if self.run and (due or self._save_requested):
-            self.save()
         return push is not None
 
     def _check_end(self) -> None:
         steps = self.trainer.rows * self.robot.decision_periods
         if 0.0 < self.stop.success <= self.trainer.statistics.success_rate:
             self.finished = f'{self.trainer.statistics.success_rate:.0%} success'
-        elif 0.0 < self.stop.minutes * 60.0 <= self.wall:
-            self.finished = f'{self.stop.minutes:g} minutes'
         elif 0 < self.stop.steps <= steps:
             self.finished = f'{steps} control periods'
 
@@ -187,8 +190,8 @@ class Session:
     # -- run directory ------------------------------------------------------------------------
 
     def request_save(self) -> bool:
-        """Ask for a checkpoint soon; False where there is no run directory."""
-        self._save_requested = self.run is not None
+        """Ask for a checkpoint soon; False where learning has failed."""
+        self._save_requested = not self.failure
         return self._save_requested
 
     def save(self) -> None:

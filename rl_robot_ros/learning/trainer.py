@@ -11,6 +11,7 @@ the clock.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 from typing import NamedTuple
@@ -149,7 +150,9 @@ class Trainer:
         if not self._delivered or not live <= self._delivered:
             return None
         self._delivered.clear()
-        self._update(int(self.owed))
+        # Rows that were sent again earn their updates too, but not all in one breath.
+        self.owed = min(self.owed, MOST_OWED)
+        self._update(min(int(self.owed), math.ceil(2 * self.flow.rows * self.algorithm.utd)))
         return self.first_push()
 
     def _add(self, rows: NDArray[np.float64]) -> None:

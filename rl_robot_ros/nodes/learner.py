@@ -79,9 +79,11 @@ class LearnerNode(RobotNode):
         path = self.session.run / CONFIG if self.session.run else None
         if path is not None and not path.exists():
             sections = ('task.', 'algorithm.', *filter(None, SECTIONS))
-            names = [name for name in self._parameters
-                     if name in GRAPH or name.startswith(sections)]
-            values = {name: self.get_parameter(name).value for name in names}
+            # Ours as they were resolved, those of other nodes as they were given to all.
+            values = {name: p.value for name, p in self._parameter_overrides.items()}
+            values |= {name: p.value for name, p in self._parameters.items()}
+            values = {name: value for name, value in values.items()
+                      if name in GRAPH or name.startswith(sections)}
             given = {name: value for name, value in values.items() if value is not None}
             write_atomically(path, Settings.resolve(
                 {**given, 'use_sim_time': self.get_parameter('use_sim_time').value}).yaml())
@@ -129,12 +131,13 @@ class LearnerNode(RobotNode):
         try:
             self.session.prepare()
             self.soon(self._take_pushes)
-            while not self._ending:
+            while not self._ending and not self.session.finished and not self.session.failure:
                 if self.session.work(0.1):
                     self.soon(self._take_pushes)
-                if self.session.finished and not self.stop_requested:
-                    self.get_logger().info(f'done: {self.session.finished}')
-                    self.stop_requested.append(0)
+            if not self._ending:
+                self.exit_status = 1 if self.session.failure else 0
+                self.get_logger().info(f'done: {self.session.finished or self.session.failure}')
+                self.stop_requested.append(0)
         except Exception as error:
             self.on_error(error)
             self.exit_status = 1
@@ -159,7 +162,7 @@ class LearnerNode(RobotNode):
     def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = self.session.request_save()
         response.message = ('saving' if response.success
-                            else 'this learner has no run directory (learner.run)')
+                            else self.session.failure)
         return response
 
     def describe(self) -> tuple[bytes, str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.settings import ExperienceConfig
 from std_msgs.msg import Float64MultiArray
 
+RESENT_MESSAGES = 20  # at once, ten times a second; readers keep the last 100
 MAX_BATCH_BYTES = 60_000  # one UDP datagram; larger messages are fragmented
 
 
@@ -32,6 +33,7 @@ class ExperienceSender:
         self._publisher = node.create_publisher(Float64MultiArray, 'experience', EXPERIENCE_QOS)
         self._batch: list[Vector] = []
         self._kept: deque[Vector] = deque(maxlen=config.keep_rows)
+        self._again: deque[Vector] = deque()
         self._first = 0.0
 
     @property
@@ -50,7 +52,8 @@ class ExperienceSender:
             self.flush()
 
     def flush_if_due(self, now: float) -> None:
-        """Send what has waited for `batch_period`."""
+        """Send what has waited for `batch_period`, and a part of what is to be sent again."""
+        self._send_again()
         if self._batch and now - self._first >= self.config.batch_period:
             self.flush()
 
@@ -62,15 +65,21 @@ class ExperienceSender:
             self._batch = []
 
     def resend(self) -> int:
-        """Send all kept rows again, oldest first; returns how many."""
-        rows = list(self._kept)
-        if rows and self.layout is not None:
-            size = max(1, MAX_BATCH_BYTES // (8 * self.layout.width))
-            for start in range(0, len(rows), size):
-                self._send(rows[start:start + size])
-        self.counts['rows_resent'] += len(rows)
-        self._batch = []
-        return len(rows)
+        """Begin to send all kept rows again, oldest first; returns how many."""
+        self.flush()
+        self._again = deque(self._kept)
+        return len(self._again)
+
+    def _send_again(self) -> None:
+        """Send a part of what was asked for again: all at once would overrun the reader."""
+        if self.layout is None:
+            return
+        size = max(1, MAX_BATCH_BYTES // (8 * self.layout.width))
+        for _ in range(RESENT_MESSAGES):
+            rows = [self._again.popleft() for _ in range(min(size, len(self._again)))]
+            if rows:
+                self._send(rows)
+                self.counts['rows_resent'] += len(rows)
 
     def _send(self, rows: list[Vector]) -> None:
         assert self.layout is not None

@@ -70,6 +70,8 @@ class PolicyNode(RobotNode):
         self._efforts = wire.JointReader(self.robot.actuated)
         self.resets = Resets(self, self._filter_ready)
         self._waiting_since = 0.0
+        self._early_goal: Vector | None = None  # came before there was anybody to pursue it
+        self._decisions = 0
         self.configure(ActorConfig, '', change=self._change_mode)
         self._change_mode(ActorConfig(self.get_parameter('mode').value))
         self.experience = ExperienceSender(self, self.configure(ExperienceConfig, 'experience.'))
@@ -114,7 +116,7 @@ class PolicyNode(RobotNode):
                            self.task.reward_terms, contract.extra)
         # The first stamp too, so that a policy that is started again in a seeded run draws other
         # numbers and has another epoch than the process before it.
-        rng = np.random.default_rng([self._seed, stamp])
+        rng = np.random.default_rng([self._seed, abs(stamp)])
         epoch = int(rng.integers(2**53)) if self._deterministic else secrets.randbits(53)
         recorder = Recorder(self.task, layout, self.robot.decision_periods,
                             bool(contract.efforts))
@@ -157,9 +159,7 @@ class PolicyNode(RobotNode):
         misfit = self._misfit(weights.schema)
         if misfit:
             raise ValueError(f'policy.checkpoint {path} does not fit robot and task: {misfit}')
-        # The file is ours: it needs no signature, and the next learner may follow at once.
-        self.store = WeightStore(self._misfit, self.config.learner_timeout)
-        reason = self._accept(weights, '')
+        reason = self.store.adopt(weights, time.monotonic())
         if reason:
             raise ValueError(f'policy.checkpoint {path}: {reason}')
 
@@ -178,6 +178,8 @@ class PolicyNode(RobotNode):
                 return
             self.actor = self._start_actor(stamp)
             self.actor.on_weights()
+            if self._early_goal is not None:
+                self.actor.on_goal(self._early_goal)
         start = time.monotonic()
         mode, episode = wire.parse_mark(message.header.frame_id)
         self.actor.on_state(State(stamp, mode, episode, position, velocity))
@@ -208,7 +210,9 @@ class PolicyNode(RobotNode):
             self.counts['goals_refused'] += 1
             self.warn('goal', f'goal refused: {error}')
             return
-        if self.actor is not None:
+        if self.actor is None:
+            self._early_goal = goal
+        else:
             self.actor.on_goal(goal)
 
     # -- services -----------------------------------------------------------------------------
@@ -234,7 +238,7 @@ class PolicyNode(RobotNode):
 
     def request(self, stamp: int, effort: Vector) -> None:
         """Publish an effort request."""
-        if self.config.on_stale_weights == 'hold' and self._stale():
+        if self.config.on_stale_weights == 'hold' and not self.evaluate and self._stale():
             return
         self._request_out.publish(self._writer.write(stamp, effort=effort))
 
@@ -270,7 +274,9 @@ class PolicyNode(RobotNode):
             self.resets.ask(actor.blocked)
         elif actor.waiting == 'safety_filter' and self.resets.overdue and actor.simulated:
             self.resets.ask_filter()
-        if actor.waiting != 'learner':
+        decided, self._decisions = actor.counts['decisions'] != self._decisions, \
+            actor.counts['decisions']
+        if actor.waiting != 'learner' or decided:
             self._waiting_since = now
         elif 0.0 < self.flow.config.timeout < now - self._waiting_since:
             self.counts['learner_timeouts'] += 1

@@ -26,6 +26,7 @@ class Resets:
         self._sim = node.create_client(Trigger, 'mujoco_sim/reset')
         self._filter = node.create_client(Trigger, 'safety_filter/reset')
         self._asked = 0.0
+        self._future: Any = None
         self.counts = {'resets_failed': 0}
 
     @property
@@ -35,14 +36,16 @@ class Resets:
 
     def ask(self, filter_too: bool) -> None:
         """Ask for a new episode."""
+        if self._future is not None and not self._future.done() and not self.overdue:
+            return  # a second request would start a second episode
         self._asked = time.monotonic()
         if not self._sim.service_is_ready():
             self.counts['resets_failed'] += 1
             return
-        future = self._sim.call_async(Trigger.Request())
+        self._future = self._sim.call_async(Trigger.Request())
         if filter_too:
             # The filter first has to see the robot in its new place.
-            future.add_done_callback(lambda _: self.ask_filter())
+            self._future.add_done_callback(lambda _: self.ask_filter())
 
     def ask_filter(self) -> None:
         """Ask the filter to leave a stop."""

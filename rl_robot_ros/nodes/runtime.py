@@ -177,6 +177,7 @@ def run(make_node: Callable[[], RobotNode], args: list[str] | None = None) -> in
         print(f'{Path(sys.argv[0]).name}: {error}', file=sys.stderr)
         rclpy.try_shutdown()
         return 2
+    stop.extend(node.stop_requested)  # a thread of the node may be done already
     node.stop_requested = stop
     executor = make_executor(node.declare_parameter('executor', 'events').value)
     executor.add_node(node)

@@ -108,6 +108,13 @@ class SafetyFilterNode(RobotNode):
     # -- states -------------------------------------------------------------------------------
 
     def _on_state(self, message: JointState) -> None:
+        mark = wire.parse_mark(message.header.frame_id)
+        if mark[0] != HARDWARE and not self.use_sim_time:
+            self.filter.stop('a simulator publishes joint_states, but use_sim_time is false')
+            self._report_phase()
+            self.warn('mark', f'joint_states says {message.header.frame_id!r}, which only a '
+                              'simulator does: set use_sim_time, or stop the simulator')
+            return
         stamp = wire.stamp_of(message.header.stamp)
         if stamp <= self._stamp:
             if stamp == self._stamp and self._answered is not None:
@@ -122,16 +129,11 @@ class SafetyFilterNode(RobotNode):
             self.counts['states_refused'] += 1
             self.warn(f'state {error.kind}', f'joint_states refused: {error}')
             return
-        mark = wire.parse_mark(message.header.frame_id)
-        if mark[0] != HARDWARE and not self.use_sim_time:
-            self.filter.state_lost('a simulator publishes joint_states, but use_sim_time is false')
-            self.warn('mark', f'joint_states says {message.header.frame_id!r}, which only a '
-                              'simulator does: set use_sim_time, or stop the simulator')
-            return
+        # The old state first, while the filter still remembers where it was.
+        self._answer_unanswered()
         if mark != self._mark:
             self._mark = mark
             self.filter.begin_episode()
-        self._answer_unanswered()
         # A best-effort state may be lost: the joints have moved on for more than one period.
         gap = (stamp - self._stamp) / (self.robot.control_period * 1e9)
         self._periods = 1 if self._stamp < 0 else max(1, round(min(gap, MOST_PERIODS)))
@@ -211,6 +213,7 @@ class SafetyFilterNode(RobotNode):
             return
         if time.monotonic() - self._seen > self._state_timeout:
             self.filter.state_lost()
+            self._stamp = -1  # the next state is fresh, whatever clock it comes by
             verdict = self.filter.step(None, None, None)
             self._controller_out.publish(wire.efforts_message(verdict.effort))
             if self.filter.phase is not self._phase:
@@ -274,7 +277,10 @@ class SafetyFilterNode(RobotNode):
         end = time.monotonic() + SHUTDOWN_TIME
         while self._state is not None and self._mark[0] != LOCKSTEP \
                 and not self.filter.at_rest and time.monotonic() < end:
-            self.spin_once(self._period)
+            try:
+                self.spin_once(self._period)
+            except Exception as error:  # nothing may keep the last command from being sent
+                self.on_error(error)
         if self._state is not None:
             # An effort controller keeps the last command for ever.  A braking effort would speed a
             # joint up again after it has stopped it; nothing at all lets friction stop it.

@@ -29,7 +29,8 @@ def bad_joint_states(names):
     """Yield joint states that no node may act on."""
     fine = np.zeros(len(names))
     yield wire.joint_state(names, LATER, position=fine)  # no velocities
-    yield wire.joint_state(names[:-1], LATER, position=fine[1:], velocity=fine[1:], effort=fine[1:])
+    yield wire.joint_state(names[:-1], LATER, position=fine[1:], velocity=fine[1:],
+                           effort=fine[1:])
     yield wire.joint_state([*names[:-1], names[0]], LATER, position=fine, velocity=fine,
                            effort=fine)
     yield wire.joint_state(names, LATER, position=fine + NAN, velocity=fine, effort=fine + np.inf)
@@ -116,14 +117,7 @@ def test_nothing_gets_through_and_nobody_falls_over(tmp_path):
             'goal': [('policy', 'goals_refused')],
         }
         for topic, (publisher, messages) in publishers.items():
-            def send(publisher=publisher, messages=messages):
-                for message in messages:
-                    publisher.publish(message)
-                    graph.monitor.spin(0.01)
-                return True
-            # Best effort and depth 1 may drop some of a burst: go on until all are counted.
-            graph.until(f'refusals of {topic}', lambda: send() and all(
-                graph.value(*counter) >= len(messages) for counter in refused[topic]))
+            send_until_refused(graph, publisher, messages, refused[topic])
         send_bad_weights(graph, node)
         steps, rows = graph.value('mujoco_sim', 'steps'), graph.value('learner', 'rows')
         graph.until('the ring goes on', lambda: graph.value('mujoco_sim', 'steps') > steps + 500)
@@ -131,6 +125,16 @@ def test_nothing_gets_through_and_nobody_falls_over(tmp_path):
         for name in graph.graph.processes:
             assert graph.value(name, 'errors') == 0, graph.graph.output(name, 50)
             assert not graph.graph.processes[name].deaths
+
+
+def send_until_refused(graph, publisher, messages, counters):
+    """Publish bad messages; best effort and depth 1 may drop some, so go on until all count."""
+    def refused():
+        for message in messages:
+            publisher.publish(message)
+            graph.monitor.spin(0.01)
+        return all(graph.value(*counter) >= len(messages) for counter in counters)
+    graph.until(f'refusals counted as {counters}', refused)
 
 
 def send_bad_weights(graph, node):
