@@ -41,14 +41,13 @@ def load_policy(path: Path) -> WeightSet:
             metadata = file.metadata() or {}
             weights = file.get_tensor('weights')
         values = {name: metadata[name] for name in FIELDS}
-        identity = metadata['identity']
         result = WeightSet(int(values['epoch']), int(values['version']), values['schema'],
                            values['digest'], weights, values['exploration'],
                            float(values['exploration_scale']))
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f'{path} is no intact policy file: {error}') from None
     damage = result.damage()
-    if not damage and identity != result.sign(IDENTITY):
+    if not damage and metadata.get('identity') != result.sign(IDENTITY):
         damage = 'identity: epoch, version, schema or exploration are not what was saved'
     if damage:
         raise ValueError(f'{path} is damaged: {damage}')

@@ -57,7 +57,6 @@ def test_the_whole_conversation_in_lockstep():
         'states': 5, 'states_old': 0, 'states_repeated': 0, 'decisions': 2, 'episodes': 0,
         'rows_incomplete': 0, 'episodes_cut': 0}
     assert (graph.actor.version, graph.actor.simulated) == (1, True)
-    assert graph.actor.age == pytest.approx(0.04)
 
 
 def test_what_was_asked_for_and_let_through_is_not_filtered():
@@ -70,7 +69,6 @@ def test_what_was_asked_for_and_let_through_is_not_filtered():
 
 def test_before_anything_came():
     actor = Graph().actor
-    assert (actor.version, actor.simulated) == (0, False) and np.isnan(actor.age)
     assert not actor.label_success() and not actor.give_up_waiting()
 
 

@@ -199,7 +199,7 @@ def test_rollback_and_versions_are_not_reused():
         box.offer(weight_set(version), 0.0)
         box.swap()
     box.offer(weight_set(4), 0.0)
-    assert box.rollback() == 'back at version 2'
+    assert box.rollback() == 'back at version 2 until the next push'
     assert box.active.version == 2 and box.staged == [] and box.newest_version == 4
     assert box.rollback().startswith('refused')
     for version in (2, 3):

@@ -24,7 +24,9 @@ def test_same_seed_same_rows_and_weights(tmp_path, algorithm):
                         lambda: graph.graph.processes['learner'].child.poll() is not None)
         rows = b''.join(p.read_bytes() for p in sorted((folder / 'run/replay').glob('*.rows')))
         policy = load_policy(folder / 'run/policy.safetensors')
-        assert len(rows) > 0
+        # What is learned on-policy is not replayed, so its rows are not kept; weights tell.
+        assert len(rows) > 0 or algorithm == 'reinforce'
+        assert policy.version > 5
         results.append((len(rows), hashlib.sha256(rows).hexdigest(), policy.version,
                         policy.digest))
     assert results[0] == results[1]

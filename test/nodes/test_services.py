@@ -1,0 +1,91 @@
+"""Services and modes of the live graph that no fault test goes through."""
+
+import time
+
+import numpy as np
+import pytest
+from rcl_interfaces.srv import SetParametersAtomically
+from real_graph import running
+from rl_robot_ros import wire
+from rl_robot_ros.nodes.runtime import COMMAND_QOS
+from rl_robot_ros.policy_file import load_policy
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
+from std_srvs.srv import Trigger
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def call(graph, kind, name, **values):
+    """Call a service and return its answer."""
+    client = graph.monitor._node.create_client(kind, name)
+    graph.until(f'{name} is there', client.service_is_ready)
+    future = client.call_async(kind.Request(**values))
+    graph.until(f'{name} answers', future.done)
+    return future.result()
+
+
+def test_paced_episodes_change_without_a_fault(tmp_path):
+    """The filter forgets the old pose when the simulator starts a new episode."""
+    parameters = {'robot': 'arm7', 'task': 'reach', 'algorithm': 'random', 'sync.enabled': False,
+                  'sim.mode': 'paced', 'task.train_episode_steps': 100, 'task.start_spread': 0.3}
+    with running(tmp_path, parameters) as graph:
+        graph.until('ten episodes', lambda: graph.value('policy', 'episodes') >= 10)
+        assert graph.value('safety_filter', 'faults') == 0
+        assert graph.value('policy', 'episodes_cut') == 0
+
+
+def test_teleop_takes_over_and_is_marked(tmp_path):
+    """A person's effort goes before the policy's, and its rows say so."""
+    with running(tmp_path, {'algorithm': 'random', 'sync.enabled': False}, rows=True) as graph:
+        graph.until('rows', lambda: graph.value('policy', 'rows') > 50)
+        publisher = graph.monitor._node.create_publisher(JointState, 'teleop_effort', COMMAND_QOS)
+
+        def taken_over():
+            publisher.publish(wire.joint_state(['slider'], 0, effort=[3.0]))
+            layout = graph.monitor.layout
+            rows = np.concatenate([*graph.monitor.take_rows(), np.zeros((0, layout.width))])
+            marked = rows[rows[:, layout.column('intervened').start] == 1.0]
+            return len(marked) and np.isclose(marked[:, layout.column('action')], 0.3).any()
+        graph.until('rows of the person', taken_over)
+
+
+def test_pause_save_resend_rollback(tmp_path):
+    """Each service does what its name says."""
+    with running(tmp_path, {'sync.enabled': False, 'learner.checkpoint_period': 3000.0}) as graph:
+        graph.until('updates', lambda: graph.value('learner', 'updates') > 50)
+        assert call(graph, Trigger, 'policy/rollback').success
+        assert call(graph, SetBool, 'learner/pause', data=True).success
+        graph.until('a pause', lambda: graph.value('learner', 'stage', '') == 'paused')
+        time.sleep(0.5)
+        updates = graph.value('learner', 'updates')
+        assert call(graph, Trigger, 'learner/save').success
+        graph.until('a checkpoint while paused',
+                    lambda: list(tmp_path.glob('run/checkpoints/*.pt')))
+        answer = call(graph, Trigger, 'policy/resend')
+        assert answer.success and int(answer.message.split()[0]) > 50
+        graph.until('rows are sent again', lambda: graph.value('policy', 'rows_resent') > 50)
+        assert graph.value('learner', 'updates') <= updates + 16
+        assert call(graph, SetBool, 'learner/pause', data=False).success
+        graph.until('learning', lambda: graph.value('learner', 'updates') > updates + 50)
+        assert graph.value('learner', 'duplicates') > 0
+        assert graph.value('learner', 'gaps') == 0
+        assert call(graph, Trigger, 'policy/label_success').success
+
+
+def test_shared_key(tmp_path):
+    """A learner with the key is heard, a push without it is refused."""
+    key = tmp_path / 'key'
+    key.write_bytes(b'secret')
+    parameters = {'policy.key_file': str(key), 'learner.key_file': str(key),
+                  'learner.checkpoint_period': 1.0}
+    with running(tmp_path, parameters) as graph:
+        graph.until('updates', lambda: graph.value('learner', 'updates') > 20)
+        path = tmp_path / 'run/policy.safetensors'
+        graph.until('a policy file', path.exists)
+        request = wire.weights_request(load_policy(path))
+        answer = call(graph, SetParametersAtomically, 'policy/set_weights',
+                      parameters=request.parameters)
+        assert not answer.result.successful and 'hmac' in answer.result.reason
+        assert graph.value('policy', 'refused_hmac', 0) <= 1
+        assert graph.value('learner', 'pushes_refused') == 0

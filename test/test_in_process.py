@@ -1,0 +1,56 @@
+"""Training without ROS: it learns, resumes and evaluates; a failure ends it."""
+
+import pytest
+from rl_robot_ros.in_process import make_session
+from rl_robot_ros.in_process import run_episodes
+from rl_robot_ros.in_process import train_in_process
+from rl_robot_ros.policy_file import load_policy
+from rl_robot_ros.settings import Settings
+import torch
+
+SMALL = {'robot': 'cartpole', 'task': 'balance', 'algorithm.hidden': (16, 16),
+         'algorithm.batch': 32, 'algorithm.learning_starts': 64, 'algorithm.compile': 'off',
+         'algorithm.capacity': 5000, 'sync.rows': 32, 'seed': 1}
+
+
+@pytest.fixture(autouse=True)
+def leave_the_thread_as_it_was():
+    """Undo `prepare_torch`: it is meant for the thread that learns, here it is that of pytest."""
+    yield
+    torch.set_flush_denormal(False)
+
+
+def settings(run, **values):
+    return Settings.resolve({**SMALL, 'learner.run': str(run), **values})
+
+
+def test_train_resume_evaluate(tmp_path):
+    snapshots = []
+    assert train_in_process(settings(tmp_path, **{'stop.steps': 800}), [], snapshots.append) == ''
+    assert snapshots
+    resumed = settings(tmp_path, **{'stop.steps': 1600, 'learner.resume': True})
+    _, session = make_session(resumed)
+    assert session.resumed and session.trainer.rows == 416
+    before = session.trainer.rows
+    session.close()
+    assert train_in_process(resumed, [], snapshots.append) == ''
+    _, session = make_session(resumed)
+    assert session.trainer.rows > before
+    assert session.trainer.inbox.counts['duplicates'] == 0, 'a resumed run has rows of its own'
+    session.close()
+    collector = run_episodes(resumed, load_policy(tmp_path / 'policy.safetensors'), 2, 7, [])
+    assert len(collector.episodes) == 2
+
+
+def test_a_failure_ends_it(tmp_path, monkeypatch):
+    from rl_robot_ros.algorithms.base import NonFiniteLoss
+    from rl_robot_ros.algorithms.sac import Sac
+
+    def update(self):
+        raise NonFiniteLoss('loss is nan')
+    monkeypatch.setattr(Sac, 'update', update)
+    assert 'loss is nan' in train_in_process(settings(tmp_path), [], lambda snapshot: None)
+
+
+def test_a_person_ends_it(tmp_path):
+    assert train_in_process(settings(tmp_path), [2], lambda snapshot: None) == ''
