@@ -39,7 +39,7 @@ class GraphConfig:
 
     @property
     def presets(self) -> tuple[str, ...]:
-        """The names in `preset`."""
+        """Return the names in `preset`."""
         return tuple(name.strip() for name in self.preset.split(',') if name.strip())
 
 

@@ -103,7 +103,7 @@ class SafetyFilter:
 
     @property
     def phase(self) -> Phase:
-        """What the filter is doing."""
+        """Return what the filter is doing."""
         return self._machine.phase
 
     @property
