@@ -193,6 +193,9 @@ def run(make_node: Callable[[], RobotNode], args: list[str] | None = None) -> in
     try:
         node.close()
     finally:
+        # The shell and ros2 launch both send SIGINT: a second one must not look like a crash.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         executor.remove_node(node)
         node.destroy_node()
         rclpy.try_shutdown()
