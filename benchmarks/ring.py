@@ -3,7 +3,8 @@ How fast the lockstep ring turns, and where the time goes.
 
 Side by side in one run: (1) a bare ring of processes that pass the same messages and compute
 nothing, (2) what each node computes per control period, measured alone with its publishers
-unplugged, (3) the real ring, without and with a learner beside it.  The figure is::
+unplugged, (3) the real ring; then all three again beside a learner (for 1 and 2 a process that
+makes the same updates and nothing else).  The figure is::
 
     real round time / (bare round time + computes)        target <= 1.25
 
@@ -13,6 +14,9 @@ unplugged, (3) the real ring, without and with a learner beside it.  The figure 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextlib import nullcontext
 import os
 from pathlib import Path
 import platform
@@ -33,7 +37,6 @@ from rl_robot_ros.policy_file import save_policy
 from rl_robot_ros.settings import Settings
 
 RING = ('mujoco_sim', 'safety_filter', 'policy')
-WARM_UP = 4.0  # [s] processes find each other
 
 
 def write_policy(path: Path) -> None:
@@ -101,34 +104,54 @@ def real_rate(seconds: float, learner: bool) -> float:
             return (last - first) / max(end - start, 1e-9)
 
 
+@contextmanager
+def busy_learner() -> Iterator[None]:
+    """Keep a core as busy as a learner does."""
+    command = [sys.executable, str(Path(__file__).with_name('busy_learner.py'))]
+    process = subprocess.Popen(command, env=graph_environment(), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def tell(title: str, bare: list[float], computes: list[dict[str, float]],
+         real: list[float]) -> None:
+    """Print the table of one situation."""
+    total = [1.0 / b + sum(c.values()) for b, c in zip(bare, computes)]
+    ratio = statistics.median(1.0 / r / t for r, t in zip(real, total))
+    print(f'\n| {title} | us per control period |\n|---|---|')
+    print(f'| bare ring of the same messages | {1e6 / statistics.median(bare):.0f} |')
+    for name in computes[0]:
+        print(f'| {name} computes | {statistics.median(c[name] for c in computes) * 1e6:.0f} |')
+    print(f'| sum of these | {statistics.median(total) * 1e6:.0f} |')
+    print(f'| real ring ({statistics.median(real):.0f} control periods/s) | '
+          f'{1e6 / statistics.median(real):.0f} = {ratio:.2f} x the sum |')
+
+
 def main() -> None:
-    """Measure in turn, print the table."""
+    """Measure in turn, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=5, help='times each contender is measured')
     parser.add_argument('--seconds', type=float, default=4.0, help='length of one measurement')
     options = parser.parse_args()
-    bare, alone, learning, computes = [], [], [], []
+    situations = {'without a learner': nullcontext, 'beside a learner': busy_learner}
+    found: dict[str, list[tuple[float, dict[str, float], float]]] = {t: [] for t in situations}
     for number in range(options.rounds):
-        bare.append(bare_rate(options.seconds))
-        computes.append(compute_times())
-        alone.append(real_rate(options.seconds, learner=False))
-        learning.append(real_rate(options.seconds, learner=True))
-        print(f'round {number + 1}: bare {bare[-1]:.0f}/s, real {alone[-1]:.0f}/s, '
-              f'with learner {learning[-1]:.0f}/s', flush=True)
-    parts = {name: statistics.median(c[name] for c in computes) for name in computes[0]}
-    total = [1.0 / b + sum(c.values()) for b, c in zip(bare, computes)]
+        for title, beside in situations.items():
+            with beside():
+                bare, computes = bare_rate(options.seconds), compute_times()
+            real = real_rate(options.seconds, learner=beside is busy_learner)
+            found[title].append((bare, computes, real))
+            print(f'round {number + 1} {title}: bare {bare:.0f}/s, real {real:.0f}/s', flush=True)
     print(f'\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, '
           f'{time.strftime("%Y-%m-%d")}; medians of {options.rounds}')
-    print('| part | us per control period |\n|---|---|')
-    print(f'| bare ring of the same messages | {1e6 / statistics.median(bare):.0f} |')
-    for name, value in parts.items():
-        print(f'| {name} computes | {value * 1e6:.0f} |')
-    print(f'| sum of these | {statistics.median(total) * 1e6:.0f} |')
-    for name, rates in (('real ring', alone), ('real ring beside a learner', learning)):
-        ratio = statistics.median(1.0 / r / t for r, t in zip(rates, total))
-        print(f'| {name} ({statistics.median(rates):.0f} control periods/s) | '
-              f'{1e6 / statistics.median(rates):.0f} = {ratio:.2f} x the sum |')
+    for title, rounds in found.items():
+        tell(title, *map(list, zip(*rounds)))
 
 
 if __name__ == '__main__':
