@@ -66,7 +66,6 @@ class Actor:
         self._pending: State | None = None  # waits for its command, the learner or weights
         self._repeats = 0  # how often the newest state has come again
         self._block = -1
-        self._request: Vector | None = None
         self._effort = np.zeros(len(self._robot.actuated))
         self._answered = -1
         self._observed = -1  # stamp of the state that recorder.observation was made of

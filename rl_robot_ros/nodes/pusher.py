@@ -39,7 +39,6 @@ class Link:
     sent_at: float = 0.0
     endpoints: set[bytes] = field(default_factory=set)  # of its rows, past and present
     retry_at: float = 0.0  # after a refusal
-    refusal: str = ''
 
 
 class Pusher:
@@ -66,7 +65,7 @@ class Pusher:
     def discover(self) -> None:
         """Look for new policies, and for policies that have been started again."""
         found = self._names or [
-            name for name, types in self._node.get_service_names_and_types()
+            name for name, _ in self._node.get_service_names_and_types()
             if name.endswith(SERVICE)]
         for name in found:
             if name not in self.links:
@@ -143,7 +142,6 @@ class Pusher:
         sent, link.future, link.sent = link.sent, None, None
         self.push_seconds = time.monotonic() - link.sent_at
         result = future.result().result
-        link.refusal = '' if result.successful else result.reason
         if result.successful:
             self.counts['pushes'] += 1
             link.acknowledged = sent.version

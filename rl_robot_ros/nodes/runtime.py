@@ -36,7 +36,6 @@ from rl_robot_ros.nodes.parameters import declare_config
 from rl_robot_ros.wire import status
 
 C = TypeVar('C')
-N = TypeVar('N', bound='RobotNode')
 
 # A newer state replaces an older one; a lost one is sent again in lockstep and too late otherwise.
 STATE_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
@@ -79,7 +78,6 @@ class RobotNode(Node):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.started = time.monotonic()
         self.errors = 0
         self.stop_requested: list[int] = []
         self.exit_status = 0
