@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from typing import ClassVar
 
@@ -31,7 +32,9 @@ from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
-from rl_robot_ros.safety.filter import SafetyConfig
+from rl_robot_ros.robots.dynamics import dynamics_of
+from rl_robot_ros.safety.certificate import Certificate
+from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.filter import SafetyFilter
 from rl_robot_ros.sim.world import World
 
@@ -48,6 +51,25 @@ def make_task(robot: RobotSpec, name: str, parameters: Mapping[str, Any] | None 
     cls = resolve('task', name)
     config = resolve_config(cls.Config, parameters or {}, 'task.', cls.PRESETS, presets)
     return cls(robot, config)
+
+
+@lru_cache(maxsize=16)
+def _certificate(robot: RobotSpec, config: SafetyConfig) -> Certificate | None:
+    """Compute a certificate once, however many environments there are."""
+    return SafetyFilter(robot, config=config,
+                        dynamics=dynamics_of(robot, config.payload)).certificate
+
+
+def make_filter(robot: RobotSpec, config: SafetyConfig) -> SafetyFilter:
+    """
+    Build the filter that the graph's `safety_filter` builds, for answers without delay.
+
+    :raises ValueError: a bad option, or limits that cannot be certified.
+    """
+    result = SafetyFilter(robot, config=config, dynamics=dynamics_of(robot, config.payload),
+                          certificate=_certificate(robot, config))
+    result.set_lockstep(True)
+    return result
 
 
 class RobotEnv(gymnasium.Env[Vector, Vector]):
@@ -74,7 +96,7 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
         self.world = World(robot)
         # The robot is put at rest and known to be: nothing to wait for before the first request,
         # and every seeded episode is the same whatever came before it.
-        self.filter = SafetyFilter(robot, config=replace(safety, start_hold=0.0, fade_in=0.0))
+        self.filter = make_filter(robot, replace(safety, start_hold=0.0, fade_in=0.0))
         self.efforts = np.array(efforts)
         self.evaluation = evaluation
         self.render_mode = render_mode
@@ -147,7 +169,7 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
         position, velocity = world.position, world.velocity
         while True:
             verdict = self.filter.step(position[index], velocity[index], effort)
-            world.step(verdict.effort)
+            world.step(verdict.motor_effort)
             self._control_steps += 1
             position, velocity = world.position, world.velocity
             applied = Applied(verdict.effort / robot.action_to_effort, verdict.source,

@@ -161,6 +161,31 @@ class Kinematics(Protocol):
         ...
 
 
+class Dynamics(Protocol):
+    """
+    The equation of motion of a fixed-base robot whose every movable joint has a motor.
+
+    mass(q) a + bias(q, v) = effort, where `effort` is what the controller is told: `bias` holds
+    Coriolis and passive joint forces, and gravity too where the robot does not compensate it.
+    """
+
+    compensated: bool  # whether the robot's own controller compensates gravity
+
+    def evaluate(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
+        """
+        Return mass matrix and bias; the arrays are reused by the next call.
+
+        :param position: [rad or m] per actuated joint, in the order of `RobotSpec.actuated`.
+        :param velocity: [rad/s or m/s] per actuated joint.
+        :returns: mass [kg m^2, kg m or kg], shape (n, n), and bias [N m or N], shape (n,).
+        """
+        ...
+
+    def gravity(self, position: Vector) -> Vector:
+        """Return the effort [N m or N] that holds the bare robot still, shape (n,), reused."""
+        ...
+
+
 @dataclass(frozen=True)
 class Goal:
     """What kind of goal a task takes: how many numbers, and which message carries them."""

@@ -6,7 +6,8 @@ state k+1, as fast as the machine allows.  While it waits it sends the same stat
 that a lost message or a restarted node cannot stall the ring.
 
 **paced**: publish a state every control period divided by `real_time_factor` and apply
-`effort_controller/commands` as ros2_control would: without waiting, and the old torque stays.
+`effort_controller/commands` as ros2_control would: without waiting, the old torque stays, and what
+answers a state acts one control period after it (read, update, write).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.nodes.timing import Timing
+from rl_robot_ros.robots.dynamics import dynamics_of
 from rl_robot_ros.settings import SimConfig
 from rl_robot_ros.sim.clock import SimClock
 from rl_robot_ros.sim.world import World
@@ -55,6 +57,8 @@ class MujocoSim(RobotNode):
         self.config = self.configure(SimConfig, 'sim.')
         self._rng = np.random.default_rng([graph.seed_or(secrets.randbits(32)), 1])
         self.world = World(self.robot)
+        # `effort_command` is on top of gravity compensation, which somebody has to add.
+        self._lifts = None if self.robot.gravity_compensated else dynamics_of(self.robot)
         path = Path(self.config.clock_file) if self.config.clock_file else None
         self.clock = SimClock(round(self.robot.control_period * 1e9), path)
         self.timing = Timing(self.robot.control_period / self.config.real_time_factor)
@@ -108,9 +112,11 @@ class MujocoSim(RobotNode):
         self._effort = np.zeros(len(self.robot.actuated))
         self._in_flight.clear()
         self._mark = wire.episode_mark(self.config.mode, self.clock.next_episode())
-        self._publish()
+        if self.config.mode == LOCKSTEP:
+            self._publish()
 
     def _step(self, effort: Vector) -> None:
+        """Advance by one control period; `effort` as the controller is told."""
         if self.stopped:
             # The drive brakes are on: the joints stand where they are.
             self.world.reset(self.world.position, np.zeros(len(self.robot.joint_names)))
@@ -126,7 +132,6 @@ class MujocoSim(RobotNode):
         self.clock.tick()
         self._last_step = time.monotonic()
         self.timing.mark(self._last_step)
-        self._publish()
 
     def _publish(self) -> None:
         stamp = self.clock.stamp
@@ -150,7 +155,12 @@ class MujocoSim(RobotNode):
             self.counts['commands_refused'] += 1
             self.warn(f'command {error.kind}', f'effort_command refused: {error}')
             return
+        if self._lifts is not None:
+            effort = effort + self._lifts.gravity(self.world.position)
+        episode = self.clock.episode
         self._step(effort)
+        if episode == self.clock.episode:
+            self._publish()
 
     def _repeat(self) -> None:
         waited = time.monotonic() - self._last_step
@@ -197,6 +207,7 @@ class MujocoSim(RobotNode):
         if late > 0:
             self.counts['deadlines_missed'] += late
         self._next_deadline += (late + 1) * period
+        self._publish()
         while self._in_flight and self._in_flight[0][0] <= now:
             self._effort = self._in_flight.popleft()[1]
         self._step(self._effort)

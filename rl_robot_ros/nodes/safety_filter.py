@@ -29,6 +29,7 @@ from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.nodes.timing import Timing
+from rl_robot_ros.robots.dynamics import dynamics_of
 from rl_robot_ros.robots.joint_limits import load_joint_limits
 from rl_robot_ros.robots.urdf import differences
 from rl_robot_ros.robots.urdf import parse_joints
@@ -60,7 +61,9 @@ class SafetyFilterNode(RobotNode):
         limits = JointLimits.from_robot(self.robot)
         if config.joint_limits_file:
             limits = limits.tightened(**load_joint_limits(Path(config.joint_limits_file)))
-        self.filter = SafetyFilter(self.robot, limits, self.configure(SafetyConfig, 'safety.'))
+        safety = self.configure(SafetyConfig, 'safety.')
+        self.filter = SafetyFilter(self.robot, limits, safety,
+                                   dynamics_of(self.robot, safety.payload))
         pace = self.configure(SimConfig, 'sim.')
         self._period = self.robot.control_period / pace.real_time_factor
         self._state_timeout = self.filter.state_timeout / pace.real_time_factor
@@ -133,6 +136,7 @@ class SafetyFilterNode(RobotNode):
         self._answer_unanswered()
         if mark != self._mark:
             self._mark = mark
+            self.filter.set_lockstep(mark[0] == LOCKSTEP)
             self.filter.begin_episode()
         # A best-effort state may be lost: the joints have moved on for more than one period.
         gap = (stamp - self._stamp) / (self.robot.control_period * 1e9)
@@ -190,7 +194,7 @@ class SafetyFilterNode(RobotNode):
         verdict = self.filter.step(*self._state, request, teleop, self._periods)
         command = self._writer.write(self._stamp, verdict.source, effort=verdict.effort)
         self._command_out.publish(command)
-        self._controller_out.publish(wire.efforts_message(verdict.effort))
+        self._controller_out.publish(wire.efforts_message(verdict.motor_effort))
         self._answered = command
         if self._listeners and request is not None:
             self._intervention_out.publish(wire.joint_state(
@@ -215,7 +219,7 @@ class SafetyFilterNode(RobotNode):
             self.filter.state_lost()
             self._stamp = -1  # the next state is fresh, whatever clock it comes by
             verdict = self.filter.step(None, None, None)
-            self._controller_out.publish(wire.efforts_message(verdict.effort))
+            self._controller_out.publish(wire.efforts_message(verdict.motor_effort))
             if self.filter.phase is not self._phase:
                 self._report_phase()
 
@@ -283,11 +287,11 @@ class SafetyFilterNode(RobotNode):
                 self.on_error(error)
         if self._state is not None:
             # An effort controller keeps the last command for ever.  A braking effort would speed a
-            # joint up again after it has stopped it; nothing at all lets friction stop it.
-            effort = np.zeros(len(self.robot.actuated))
-            self._controller_out.publish(wire.efforts_message(effort))
-            self._command_out.publish(wire.joint_state(self.robot.actuated, self._stamp, 'stop',
-                                                       effort=effort))
+            # joint up again after it has stopped it; nothing but gravity lets friction stop it.
+            self._controller_out.publish(wire.efforts_message(self.filter.rest_effort()))
+            self._command_out.publish(wire.joint_state(
+                self.robot.actuated, self._stamp, 'stop',
+                effort=np.zeros(len(self.robot.actuated))))
             for publisher in (self._controller_out, self._command_out):
                 publisher.wait_for_all_acked(LAST_WORDS)
 

@@ -1,24 +1,28 @@
 """
 The safety filter: the last thing in front of the motors, in NumPy alone (no ROS, no torch).
 
-**What it is not.** It is not a safety-rated function: no performance level, no guarantee.  It
-works model-free, joint by joint, from a datasheet: a *mitigation* that holds for joints that are
-decoupled and can really brake as the datasheet says.  A real arm is coupled, so it can still be
-driven somewhat over its limits on purpose.  Keep the hardware emergency stop in your hand.  The
-certified mathematics (which needs the robot's dynamics) composes as one more
-:class:`~rl_robot_ros.safety.envelope.EffortLimit`.
+**What it is not.** It is not a safety-rated function: no performance level.  Keep the hardware
+emergency stop in your hand.  What it does promise, and under which assumptions, is in
+`docs/safety.md`: with the robot's dynamics the velocity and position limits are certified at start
+and hold against any request; without them they are a *mitigation*, joint by joint.
 
 ================ ==============================================================================
 file             one concept each
 ================ ==============================================================================
 `config`         :class:`SafetyConfig`: every option with unit, range and meaning
 `limits`         :class:`JointLimits`: mandatory limits, `joint_limits.yaml` may only tighten them
-`bounds`         pure functions, one per limit: clamp, effort rate, braking envelope, effort bounds
-`envelope`       :class:`BrakingEnvelope`: velocity and position limits as bounds on effort
+`viability`      how much a joint may accelerate now so that it can still stop in time later
+`certificate`    can every joint always be braked, with the motors that there are?
+`observer`       what pushes the joints besides what the model knows
+`torque_map`     from bounds on acceleration to effort: closed form, no solver
+`model_limit`    :class:`ViabilityLimit`: all of these, with the robot's equation of motion
+`bounds`         pure functions of the model-free limits: clamp, effort rate, braking envelope
+`envelope`       :class:`BrakingEnvelope`: velocity and position limits without a model
 `monitor`        :class:`StateMonitor`: is this joint state finite, possible and inside the limits?
 `intake`         :class:`RequestIntake`: complete, finite and fresh requests, of whom
 `hold`           :class:`ControlledStop`: brake every joint to standstill, then hold it there
 `state_machine`  :class:`StateMachine`: phases, latched stop and fault, reset, fade-in
+`delivery`       :class:`Delivery`: every limit in order, and what it changed
 `filter`         :class:`SafetyFilter`: all of it, one call per joint state
 ================ ==============================================================================
 """

@@ -85,3 +85,38 @@ class SafetyConfig:
         unit='control periods', low=2, high=10000)
     frozen_effort: float = option(
         0.05, 'motors push when one exceeds this part of its effort limit', low=0.0, high=1.0)
+
+    mode: str = option(
+        'auto', 'model: limits that are certified with the dynamics of the robot; model_free: a '
+        'mitigation joint by joint; auto: model where every joint has a motor',
+        choices=('auto', 'model', 'model_free'))
+    velocity_scale: float = option(
+        1.0, 'part of the velocity limits that may be used, model mode', low=0.01, high=1.0)
+    kappa: float = option(
+        3.0, 'an acceleration is taken to be held for this long; more forgives more error of the '
+        'model, and brakes more gently', unit='control periods', low=1.0, high=20.0)
+    latency_periods: int = option(
+        1, 'commands that are on their way when a state arrives; in lockstep there are none',
+        unit='control periods', low=0, high=20)
+    extra_braking: float = option(
+        20.0, 'braking beyond the certified one that may be used where the motors have it',
+        unit='rad/s^2 or m/s^2', low=0.0, high=1000.0)
+    observer_gain: float = option(
+        0.05, 'part of an unexpected acceleration that is believed at once', low=0.0, high=1.0)
+    mismatch_time: float = option(
+        0.5, 'fault when the observer has been at its limit this long; 0 never does', unit='s',
+        low=0.0, high=60.0)
+    model_mass_error: float = option(
+        0.1, 'largest relative error of the masses and inertias of the model', low=0.0, high=1.0)
+    payload: float = option(
+        0.0, 'mass held at the tip, known to the model', unit='kg', low=0.0, high=1000.0)
+    effort_reserve: float = option(
+        0.03, 'part of the effort limits that the certificate leaves unused', low=0.0, high=0.9)
+    external_effort: float = option(
+        0.0, 'part of the effort limits that contact forces may need', low=0.0, high=0.9)
+    min_braking: float = option(
+        0.1, 'part of the braking acceleration of the datasheet that must be certified',
+        low=0.01, high=1.0)
+    certificate_samples: int = option(
+        20_000, 'states at which the certificate is checked', low=100, high=10_000_000)
+    certificate_seed: int = option(0, 'where the even sequence of those states starts', low=0)

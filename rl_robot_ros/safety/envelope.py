@@ -15,22 +15,29 @@ class EffortLimit(Protocol):
     """
     One limit that depends on the state.
 
-    The filter calls its limits in order, then clamps to the effort limit.  A certified limit that
-    knows the robot's dynamics is one more of these.
+    The filter calls it once per state, then clamps to the effort limit.
     """
+
+    reason: str  # what to tell people when it has changed something
 
     def begin(self) -> None:
         """Forget everything: the next state has nothing to do with the last one."""
         ...
 
-    def limit(self, position: Vector, velocity: Vector, effort: Vector) -> None:
+    def limit(self, position: Vector, velocity: Vector, effort: Vector,
+              periods: int = 1) -> None:
         """
         Change `effort` in place where it is not allowed, and nowhere else.
 
         :param position: [rad or m] per actuated joint, finite.
         :param velocity: [rad/s or m/s] per actuated joint, finite.
-        :param effort: [N m or N] per actuated joint, finite.
+        :param effort: [N m or N] per actuated joint as the controller is told, finite.
+        :param periods: control periods since the last state.
         """
+        ...
+
+    def sent(self, effort: Vector) -> None:
+        """Hear what was sent [N m or N], in every phase, by whomever."""
         ...
 
 
@@ -49,6 +56,8 @@ class BrakingEnvelope:
     that acts on it, `inertia` is no more than about twice too large, the state is no older than
     `transport_delay`, and joints are decoupled.  On a real arm they are not: mitigation.
     """
+
+    reason = 'limited by the braking envelope'
 
     def __init__(self, robot: RobotSpec, limits: JointLimits, config: SafetyConfig) -> None:
         period, gain = robot.control_period, config.envelope_gain
@@ -123,7 +132,8 @@ class BrakingEnvelope:
         np.subtract(self._to_upper, self._damping, out=self._to_upper)
         return work
 
-    def limit(self, position: Vector, velocity: Vector, effort: Vector) -> None:
+    def limit(self, position: Vector, velocity: Vector, effort: Vector,
+              periods: int = 1) -> None:
         """Bring `effort` into the bounds, in place."""
         bounds, integral = self.bounds(position, velocity), self._integral
         np.multiply(bounds, self._share, out=self._more)
@@ -133,3 +143,6 @@ class BrakingEnvelope:
         np.add(bounds, integral, out=bounds)
         np.maximum(effort, self._to_lower, out=effort)
         np.minimum(effort, self._to_upper, out=effort)
+
+    def sent(self, effort: Vector) -> None:
+        """Hear what was sent, which makes no difference here."""

@@ -4,47 +4,54 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 from numpy.typing import ArrayLike
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
+from rl_robot_ros.core.spec import Dynamics
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.safety import delivery
 from rl_robot_ros.safety import intake
-from rl_robot_ros.safety.bounds import clamp
+from rl_robot_ros.safety.certificate import Certificate
+from rl_robot_ros.safety.certificate import require_certificate
 from rl_robot_ros.safety.config import SafetyConfig
+from rl_robot_ros.safety.delivery import Delivery
+from rl_robot_ros.safety.delivery import State
 from rl_robot_ros.safety.envelope import BrakingEnvelope
-from rl_robot_ros.safety.envelope import EffortLimit
 from rl_robot_ros.safety.hold import ControlledStop
 from rl_robot_ros.safety.intake import RequestIntake
 from rl_robot_ros.safety.limits import JointLimits
+from rl_robot_ros.safety.model_limit import ViabilityLimit
 from rl_robot_ros.safety.monitor import Finding
 from rl_robot_ros.safety.monitor import StateMonitor
 from rl_robot_ros.safety.state_machine import Phase
 from rl_robot_ros.safety.state_machine import StateMachine
 
-COUNTERS = ('steps', 'limited', 'rate_overrides', 'bad_states', 'braked', 'faults', 'stops',
-            *intake.COUNTERS)
+COUNTERS = ('steps', 'limited', 'bad_states', 'braked', 'faults', 'stops',
+            *delivery.COUNTERS, *intake.COUNTERS)
 
-RATE = 'limited by effort or effort rate'
 NO_REQUEST = 'no request yet'
-ENVELOPE = 'limited by the braking envelope'
+MODEL_FREE = 'model-free mitigation, not safety-rated'
 
 
 class Verdict(NamedTuple):
     """
     What goes to the motors, and why.
 
-    :param effort: [N m or N] per actuated joint; a new array, finite, within the effort limits.
+    :param effort: [N m or N] per actuated joint, on top of gravity compensation; a new array,
+        finite.
     :param source: whose effort it is: policy, teleop, hold, or stop.
     :param filtered: whether it differs from what that source asked for; always for hold and stop.
     :param reason: empty where nothing was changed.
+    :param motor_effort: [N m or N] what the controller is told: `effort`, and the gravity of a
+        robot that does not compensate it; finite, within the effort limits.
     """
 
     effort: Vector
     source: str
     filtered: bool
     reason: str
+    motor_effort: Vector
 
 
 class SafetyFilter:
@@ -55,49 +62,60 @@ class SafetyFilter:
     freshness, finite and complete, limits, all joints at once.  The outcome depends on the inputs
     and on the number of calls alone.
 
-    Limits in order: effort rate on what was asked for, then the state-dependent limits, then the
-    effort limit.  State-dependent limits and stops outrank the rate: `rate_overrides` counts.
-    What needs no limiting comes out bit-identical.
+    Limits in order: effort rate on what was asked for, then the state-dependent limit (model-based
+    and certified where the dynamics are known, a braking envelope where not), then the effort
+    limit.  What needs no limiting comes out bit-identical.
     """
 
     def __init__(self, robot: RobotSpec, limits: JointLimits | None = None,
-                 config: SafetyConfig = SafetyConfig(), *,
-                 extra: tuple[EffortLimit, ...] = ()) -> None:
+                 config: SafetyConfig = SafetyConfig(), dynamics: Dynamics | None = None,
+                 certificate: Certificate | None = None) -> None:
         """
         Prepare for one robot.
 
         :param limits: tightened limits, those of the datasheet where None.
-        :param extra: further state-dependent limits, applied after the braking envelope.
-        :raises ValueError: a limit is missing or wider than the datasheet's, or an option is out
-            of range.
+        :param dynamics: the robot's equation of motion, None where there is none.
+        :param certificate: the result of `require_certificate` for these very arguments; None
+            computes it, which takes half a second.
+        :raises ValueError: a limit is missing or wider than the datasheet's, an option is out of
+            range, or (CertificateError) the limits of the model mode cannot be certified.
         """
         self.config = resolve_config(SafetyConfig, to_parameters(config))
-        self.limits = JointLimits.from_robot(robot) if limits is None else limits
-        self.limits.require_within(JointLimits.from_robot(robot))
+        limits = JointLimits.from_robot(robot) if limits is None else limits
+        limits.require_within(JointLimits.from_robot(robot))
+        self.limits = limits.slowed(self.config.velocity_scale)
         period = robot.control_period
         # Shorter than three periods would trip on ordinary jitter.
         self.command_timeout = max(self.config.command_timeout, 3 * period)
         self.state_timeout = max(self.config.state_timeout, 3 * period)
         self.counters = dict.fromkeys(COUNTERS, 0)
-        self.envelope = BrakingEnvelope(robot, self.limits, self.config)
-        self._state_limits: tuple[EffortLimit, ...] = (self.envelope, *extra)
+        self._model = self._make_model(robot, limits, dynamics, certificate)
+        self._limit = self._model or BrakingEnvelope(robot, self.limits, self.config)
         self._monitor = StateMonitor(robot, self.limits, self.config)
         self._hold = ControlledStop(robot, self.limits, self.config,
-                                    self.envelope.braking_acceleration)
+                                    self._limit.braking_acceleration,
+                                    dynamics if self._model else None)
         self._machine = StateMachine(self.config.start_hold, self.config.fade_in, period,
                                      self.config.resume_after_loss)
         self._intake = RequestIntake(len(robot.actuated), self.command_timeout, period,
                                      self.config.max_invalid_requests, self.counters)
-        self._upper = np.array(self.limits.effort)
-        self._lower = -self._upper
-        self._rate_step = np.array(self.limits.effort_rate) * period
-        self._applied = np.zeros_like(self._upper)
-        self._rate_low = np.empty_like(self._upper)
-        self._rate_high = np.empty_like(self._upper)
-        self._work = np.empty_like(self._upper)
-        self._same = np.ones(len(self._upper), dtype=np.bool_)
-        self._all_same = self._same.tobytes()
+        lifts = None if dynamics is None or dynamics.compensated else dynamics
+        self._delivery = Delivery(robot, self.limits, self._limit, lifts, self.counters)
+        self._most_mismatch = self.config.mismatch_time / period
         self._usable = False
+
+    def _make_model(self, robot: RobotSpec, limits: JointLimits, dynamics: Dynamics | None,
+                    certificate: Certificate | None) -> ViabilityLimit | None:
+        """Certify and build the limit that knows the dynamics, where that is wanted and can be."""
+        self.certificate: Certificate | None = None
+        if self.config.mode == 'model_free' or (dynamics is None and self.config.mode == 'auto'):
+            return None
+        if dynamics is None:
+            raise ValueError(f'safety.mode is model, but robot {robot.name} has no dynamics (a '
+                             'joint without a motor?): set safety.mode to auto or model_free')
+        self.certificate = certificate or require_certificate(robot, limits, self.config,
+                                                              dynamics)
+        return ViabilityLimit(robot, self.limits, self.config, dynamics, self.certificate)
 
     # -- what the node reports -----------------------------------------------------------------
 
@@ -124,9 +142,19 @@ class SafetyFilter:
     def status(self) -> dict[str, str | int | float]:
         """Return a few values for diagnostics; the counters are in it."""
         return {'phase': self.phase.value, 'reason': self.reason,
-                'mode': 'model-free mitigation, not safety-rated',
+                'mode': MODEL_FREE if self._model is None else self._model.describe(),
+                'recovering': int(self._limit.recovering),
                 'blend': self._machine.blend, 'stop_asserted': int(self._machine.stop_asserted),
                 'complaint': self._monitor.complaint, **self.counters}
+
+    def set_lockstep(self, lockstep: bool) -> None:
+        """Tell whether a simulator waits for every answer: then no command is ever in flight."""
+        if self._model is not None:
+            self._model.set_latency(0 if lockstep else self.config.latency_periods)
+
+    def rest_effort(self) -> Vector:
+        """Return what keeps a robot still that stands still [N m or N]: nothing, or gravity."""
+        return self._delivery.rest_effort(self._monitor.position)
 
     # -- what the node tells -------------------------------------------------------------------
 
@@ -175,11 +203,10 @@ class SafetyFilter:
         return done, message
 
     def _forget(self, keep_effort: bool = False) -> None:
-        for limit in self._state_limits:
-            limit.begin()
+        self._limit.begin()
         self._hold.release()
         if not keep_effort:
-            self._applied[:] = 0.0
+            self._delivery.applied[:] = 0.0
         self._intake.begin()
 
     # -- the one call per state ----------------------------------------------------------------
@@ -198,11 +225,12 @@ class SafetyFilter:
         """
         machine, asked = self._machine, self._intake
         self.counters['steps'] += 1
-        finding = self._monitor.check(position, velocity, self._applied, periods)
+        finding = self._monitor.check(position, velocity, self._delivery.applied, periods)
         self._usable = finding is None or finding.usable
         if finding is not None:
             self.counters['bad_states'] += 1
             self._judge(finding)
+            self._distrust()
         elif machine.configured():
             self._hold.release()
         source = asked.take(request, teleop, machine.phase is Phase.ACTIVE, periods)
@@ -211,8 +239,13 @@ class SafetyFilter:
         follow = self._usable and bool(source) and machine.request()
         if follow and machine.blend == 1.0:
             self._hold.release()
-            return self._deliver(asked.effort, source)
+            return self._deliver(asked.effort, source, periods)
         return self._deliver_held(source if follow else '', periods)
+
+    def _distrust(self) -> None:
+        """Keep a bridged state away from what learns from states."""
+        if self._model is not None:
+            self._model.observer.skip()
 
     def _judge(self, finding: Finding) -> None:
         if finding.fatal and self._machine.fault(finding.reason):
@@ -228,59 +261,38 @@ class SafetyFilter:
             blend = machine.blend
             machine.tick(periods)
             effort += blend * (self._intake.effort - effort)
-            return self._deliver(effort, source)
+            return self._deliver(effort, source, periods)
         if machine.stopping:
             if self.at_rest:
                 machine.arrived()
-            return self._deliver(effort, 'stop' if machine.latched else 'hold')
+            return self._deliver(effort, 'stop' if machine.latched else 'hold', periods)
         if machine.phase is Phase.IDLE:
             machine.stood_still(self.at_rest, periods)
-        return self._deliver(effort, 'hold')
+        return self._deliver(effort, 'hold', periods)
 
-    def _deliver(self, wanted: Vector, source: str) -> Verdict:
+    def _deliver(self, wanted: Vector, source: str, periods: int) -> Verdict:
         """Apply every limit to `wanted`, and say what that changed."""
-        out, applied = self._work, self._applied
-        np.subtract(applied, self._rate_step, out=self._rate_low)
-        np.add(applied, self._rate_step, out=self._rate_high)
+        monitor, machine = self._monitor, self._machine
         held = source == 'hold' or source == 'stop'
-        if held and self._machine.stopping:
-            out[:] = wanted  # a brake does not wait for the effort rate
-        else:
-            clamp(wanted, self._rate_low, self._rate_high, out)
-        rated = out.tobytes()
-        if self._usable:
-            for limit in self._state_limits:
-                limit.limit(self._monitor.position, self._monitor.velocity, out)
-        clamp(out, self._lower, self._upper, out)
-        limited = out.tobytes()
+        state = State(monitor.position, monitor.velocity, periods) if self._usable else None
+        effort, motor, reason = self._delivery.deliver(
+            wanted, held and machine.stopping, state,
+            monitor.position if self._usable else self._hold.target)
+        self._check_model()
         if held:
-            self._count_override(out)
-            applied[:] = out
-            return Verdict(out.copy(), source, True,
-                           self._machine.reason or self._monitor.complaint or NO_REQUEST)
-        reason = ''
-        if limited != wanted.tobytes():
-            if np.equal(out, wanted, out=self._same).tobytes() == self._all_same:
-                out[:] = wanted  # only the sign of a zero was lost
-            else:
-                reason = RATE if limited == rated else self._explain(wanted, out)
-        applied[:] = out
+            return Verdict(effort, source, True,
+                           machine.reason or monitor.complaint or NO_REQUEST, motor)
         if reason:
             self.counters['limited'] += 1
         elif wanted is not self._intake.effort:
             reason = 'fades in'
         reason = reason or self._intake.rejection
-        return Verdict(out.copy(), source, bool(reason), reason)
+        return Verdict(effort, source, bool(reason), reason, motor)
 
-    def _explain(self, wanted: Vector, out: Vector) -> str:
-        """Say which limit came after the effort rate."""
-        self._count_override(out)
-        rated = clamp(wanted, self._rate_low, self._rate_high)
-        if (clamp(rated, self._lower, self._upper, rated) == out).all():
-            return RATE
-        return ENVELOPE
-
-    def _count_override(self, out: Vector) -> None:
-        """Count where something outranked the effort rate."""
-        if ((out < self._rate_low) | (out > self._rate_high)).any():
-            self.counters['rate_overrides'] += 1
+    def _check_model(self) -> None:
+        """Latch a fault where the robot has not moved as its model says for too long."""
+        if self._model is None or not self._most_mismatch:
+            return
+        if self._model.observer.saturated > self._most_mismatch:
+            self._judge(Finding('model mismatch: the joints do not move as the model says (wrong '
+                                'masses, a payload, contact?)', usable=True, fatal=True))

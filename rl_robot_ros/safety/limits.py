@@ -98,6 +98,10 @@ class JointLimits:
                 values[name][index] = value
         return replace(self, **{name: tuple(value) for name, value in values.items()})
 
+    def slowed(self, scale: float) -> JointLimits:
+        """Return a copy with velocity limits times `scale`, in (0, 1]."""
+        return replace(self, velocity=tuple(scale * value for value in self.velocity))
+
     def require_within(self, widest: JointLimits) -> None:
         """Raise ValueError where a limit is wider than in `widest`, or the joints differ."""
         if self.joints != widest.joints:

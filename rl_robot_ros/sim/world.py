@@ -50,7 +50,8 @@ class World:
         """
         Advance one control period with `effort` held.
 
-        :param effort: [N m or N] per actuated joint, on top of gravity compensation.
+        :param effort: [N m or N] per actuated joint as the controller is told: on top of gravity
+            where the robot compensates it, all of it where not.
         :raises FloatingPointError: the simulation has diverged.
         """
         self.data.qfrc_applied[self._motors] = effort

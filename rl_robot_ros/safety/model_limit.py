@@ -1,0 +1,169 @@
+"""Velocity and position limits, enforced with the robot's equation of motion."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from rl_robot_ros.core.spec import Dynamics
+from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.safety.certificate import Certificate
+from rl_robot_ros.safety.config import SafetyConfig
+from rl_robot_ros.safety.limits import JointLimits
+from rl_robot_ros.safety.observer import DisturbanceObserver
+from rl_robot_ros.safety.torque_map import feasible_effort
+from rl_robot_ros.safety.viability import upper_bound
+
+
+class ViabilityLimit:
+    """
+    Keeps every joint in a state from which it can still be stopped; an `EffortLimit`.
+
+    At every state: (1) roll position and velocity forward over the commands that are on their
+    way; (2) bound each joint's acceleration so that it stays viable (see `viability`); (3) where
+    the wanted effort would accelerate a joint beyond its bounds, return a feasible effort that
+    does not (see `torque_map`).  An effort that respects the bounds is not touched.  What holds,
+    and under which assumptions: `docs/safety.md`.
+
+    :param robot: datasheet.
+    :param limits: position, velocity and effort limits.
+    :param config: margins, kappa, observer, latency.
+    :param dynamics: the robot's equation of motion.
+    :param certificate: braking accelerations that are certified for all of these.
+    """
+
+    reason = 'limited to what can still be braked'
+
+    def __init__(self, robot: RobotSpec, limits: JointLimits, config: SafetyConfig,
+                 dynamics: Dynamics, certificate: Certificate) -> None:
+        size = len(robot.actuated)
+        self.dynamics = dynamics
+        self.braking_acceleration = np.array(certificate.braking)
+        self.observer = DisturbanceObserver(size, config.observer_gain, config.extra_braking)
+        self._period = robot.control_period
+        self._horizon = config.kappa * robot.control_period
+        self._latency = config.latency_periods
+        lower = np.array(limits.position_lower) + config.position_margin
+        upper = np.array(limits.position_upper) - config.position_margin
+        for joint, low, high in zip(limits.joints, lower, upper):
+            if not low < high:
+                raise ValueError(f'{joint}: nothing is left between the position limits after a '
+                                 f'position_margin of {config.position_margin} on both sides')
+        # Row 0 is motion towards the upper limit, row 1 towards the lower one.
+        self._sign = np.array([[1.0], [-1.0]])
+        self._margin_limit = np.stack((upper, -lower))
+        self._outside = np.stack((np.array(limits.position_upper),
+                                  -np.array(limits.position_lower)))
+        speed = (1.0 - config.velocity_margin) * np.array(limits.velocity)
+        self._speed = np.stack((speed, speed))
+        self._recover = np.minimum(config.recover_velocity, self._speed)
+        self._braking = np.stack((self.braking_acceleration,) * 2)
+        self._gentle = np.maximum(self.braking_acceleration, 0.0)
+        self._hard = self._gentle + config.extra_braking
+        self._effort_limit = np.array(limits.effort)
+        self._in_flight: deque[Vector] = deque(maxlen=max(1, self._latency))
+        self.recovering = True
+
+    def begin(self) -> None:
+        """Forget; the joints may start outside their limits, and come back slowly."""
+        self.observer.begin()
+        self._in_flight.clear()
+        self.recovering = True
+
+    def describe(self) -> str:
+        """Say in one line what is certified."""
+        slowest = self.braking_acceleration.min()
+        return f'model-based, braking certified from {slowest:.2g} rad/s^2, not safety-rated'
+
+    def set_latency(self, latency: int) -> None:
+        """Tell how many commands are on their way when a state arrives."""
+        if latency != self._latency:
+            self._latency = latency
+            self._in_flight = deque(maxlen=max(1, latency))
+
+    def sent(self, effort: Vector) -> None:
+        """
+        Note what was sent for the state of the last :meth:`limit`, by whomever.
+
+        :param effort: [N m or N] as the controller is told.
+        """
+        self._in_flight.append(effort.copy())
+
+    def limit(self, position: Vector, velocity: Vector, effort: Vector, periods: int = 1) -> None:
+        """
+        Change `effort` in place where it would make a joint unstoppable.
+
+        :param position: [rad or m] per actuated joint, finite.
+        :param velocity: [rad/s or m/s] per actuated joint, finite.
+        :param effort: [N m or N] as the controller is told, gravity included where it is not
+            compensated.
+        :param periods: control periods since the last state.
+        """
+        if periods == 1:
+            self.observer.observe(velocity, self._period)
+        else:
+            self.observer.skip()
+            for _ in range(min(periods - 1, self._latency) if self._in_flight else 0):
+                self._in_flight.append(self._in_flight[-1])  # it stayed applied
+        position, velocity, mass, bias, inverse = self._when_it_acts(position, velocity)
+        gentle, hard = self._bounds(position, velocity)
+        limited = np.clip(effort, -self._effort_limit, self._effort_limit)
+        wanted = inverse @ (limited - bias)
+        clipped = np.minimum(np.maximum(wanted, hard[0]), hard[1])
+        if (clipped == wanted).all():
+            effort[:] = limited
+        else:
+            effort[:] = feasible_effort(clipped, mass, bias, *hard, *gentle, self._effort_limit)
+        if not self._latency:
+            self.observer.expect(velocity, inverse @ (effort - bias))
+
+    def _when_it_acts(self, position: Vector, velocity: Vector
+                      ) -> tuple[Vector, Vector, Vector, Vector, Vector]:
+        """Roll the state forward to when a command sent now begins to act."""
+        mass, bias, inverse = self._model(position, velocity)
+        if not self._latency:
+            return position, velocity, mass, bias, inverse
+        while len(self._in_flight) < self._latency:
+            self._in_flight.append(bias.copy())  # nothing known: as if it kept its velocity
+        period, first = self._period, True
+        for on_its_way in self._in_flight:
+            acceleration = inverse @ (on_its_way - bias)
+            if first:
+                self.observer.expect(velocity, acceleration)
+                first = False
+            position = position + period * velocity + (0.5 * period * period) * acceleration
+            velocity = velocity + period * acceleration
+            mass, bias, inverse = self._model(position, velocity)
+        return position, velocity, mass, bias, inverse
+
+    def _model(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector, Vector]:
+        """Return mass, bias with what the observer has learnt, and the inverse of mass."""
+        mass, bias = self.dynamics.evaluate(position, velocity)
+        inverse = np.asarray(np.linalg.inv(mass), dtype=np.float64)
+        return mass, bias - mass @ self.observer.acceleration, inverse
+
+    def _bounds(self, position: Vector, velocity: Vector
+                ) -> tuple[tuple[Vector, Vector], tuple[Vector, Vector]]:
+        """Return lowest and highest acceleration, with certified and with all braking."""
+        towards = self._sign * position
+        speed = self._speed
+        if self.recovering:
+            # The way back in from above the upper limit is motion towards the lower one.
+            outside = (towards > self._outside)[::-1]
+            speed = np.where(outside, self._recover, speed)
+            self.recovering = bool(outside.any())
+        bound = upper_bound(self._margin_limit - towards, self._sign * velocity, speed,
+                            self._braking, self._horizon)
+        upper, lower = bound[0], -bound[1]
+        return _box(lower, upper, self._gentle), _box(lower, upper, self._hard)
+
+
+def _box(lower: Vector, upper: Vector, most: Vector) -> tuple[Vector, Vector]:
+    """Let bounds ask for no more than `most` braking; where they cross, meet in the middle."""
+    lower, upper = np.minimum(lower, most), np.maximum(upper, -most)
+    crossed = lower > upper
+    if crossed.any():
+        middle = np.clip(0.5 * (lower + upper), -most, most)
+        lower, upper = np.where(crossed, middle, lower), np.where(crossed, middle, upper)
+    return lower, upper

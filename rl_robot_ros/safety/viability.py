@@ -1,0 +1,80 @@
+r"""
+How much a joint may accelerate now so that it can still stop in time later.
+
+A state is *viable* when the joint, braking with an acceleration it really has, comes to rest
+before its position limit, and is not faster than its velocity limit:
+
+    q_lower <= q <= q_upper,  |v| <= v_max,
+    v <= sqrt(2 a_b (q_upper - q)),  -v <= sqrt(2 a_b (q - q_lower)).
+
+The bounds below keep a viable joint viable under an acceleration that is held for a time t.
+A. Del Prete, "Joint Position and Velocity Bounds in Discrete-Time Acceleration/Torque Control of
+Robot Manipulators", IEEE Robotics and Automation Letters 3(1), 2018; they are exact for a constant
+acceleration.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from rl_robot_ros.core.spec import Vector
+
+TINY = 1e-12  # keeps 0 / 0 out of a joint that stands exactly on its limit
+
+
+def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vector,
+                horizon: float) -> Vector:
+    r"""
+    Return the largest acceleration that keeps a joint viable towards one limit.
+
+    The least of three bounds, with d the distance, v the velocity towards the limit and t the
+    horizon:
+
+    - speed: v + t a <= v_max.
+    - viability at the end: v + t a <= sqrt(2 a_b (d - t v - t^2 a / 2)), a quadratic in a.  Where
+      it has no solution the state is not viable, and the joint brakes with a_b.  A joint that
+      stands still at the end (a <= -v / t) is viable as well.
+    - the way in between: a joint that turns round inside the horizon must do so before the limit,
+      a <= -v^2 / (2 d).
+
+    Beyond the limit (d <= 0) the joint may not move further out.
+
+    Held for a horizon of several periods although it is renewed each period: that is what forgives
+    a model whose inertia is too small.  It stays sound, since 2 a_b d - v^2 falls monotonically
+    under a constant acceleration above -a_b: viable at the end means viable on the way.
+
+    :param distance: [rad or m] to the limit, negative beyond it, infinite where there is none.
+    :param velocity: [rad/s or m/s] towards the limit.
+    :param speed: [rad/s or m/s] velocity limit, positive.
+    :param braking: [rad/s^2 or m/s^2] certified braking acceleration a_b, positive.
+    :param horizon: [s] for which the acceleration is taken to be held.
+    :returns: [rad/s^2 or m/s^2], the shape of `distance`.
+    """
+    turn = velocity * (-1.0 / horizon)  # stands still at the end of the horizon
+    left = distance - horizon * velocity
+    half_b = horizon * velocity + (0.5 * horizon * horizon) * braking
+    discriminant = half_b * half_b - (horizon * horizon) * (
+        velocity * velocity - 2.0 * braking * left)
+    viable = np.where(discriminant >= 0.0,
+                      (np.sqrt(np.maximum(discriminant, 0.0)) - half_b) / (horizon * horizon),
+                      -braking)
+    np.maximum(viable, turn, out=viable)
+    arrives = left * (2.0 / (horizon * horizon))  # reaches the limit at the end of the horizon
+    turns = np.minimum(velocity * velocity / np.minimum(-2.0 * distance, -TINY), turn)
+    between = np.where((velocity <= 0.0) | (arrives > turn), arrives, turns)
+    bound: Vector = np.minimum(np.minimum(viable, between), (speed - velocity) / horizon)
+    return np.where(distance <= 0.0, np.minimum(bound, turn), bound)
+
+
+def is_viable(distance: Vector, velocity: Vector, speed: Vector, braking: Vector,
+              slack: float = 0.0) -> NDArray[np.bool_]:
+    """
+    Say which joints are viable towards one limit; arguments as in :func:`upper_bound`.
+
+    :param slack: [rad or m], and the same part of the velocity limit, that is forgiven.
+    """
+    towards = np.maximum(velocity, 0.0)
+    stops = np.less_equal(towards * towards, 2.0 * braking * (distance + slack))
+    slow = np.less_equal(np.abs(velocity), speed * (1.0 + slack))
+    inside: NDArray[np.bool_] = stops & slow & np.greater_equal(distance, -slack)
+    return inside
