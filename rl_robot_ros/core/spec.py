@@ -181,6 +181,14 @@ class Dynamics(Protocol):
         """
         ...
 
+    def solve(self, force: Vector) -> Vector:
+        """
+        Return mass^-1 force for the position that was evaluated last, a new array.
+
+        :param force: [N m or N], shape (n,).
+        """
+        ...
+
     def gravity(self, position: Vector) -> Vector:
         """Return the effort [N m or N] that holds the bare robot still, shape (n,), reused."""
         ...

@@ -45,6 +45,8 @@ class MujocoDynamics:
         self._full = np.zeros((model.nv, model.nv))
         self._bias = np.zeros(model.nv)
         self._gravity = np.zeros(model.nv)
+        self._force = np.zeros((1, model.nv))
+        self._solved = np.zeros((1, model.nv))
         # Views: looking them up in MuJoCo's structures costs more than filling them.
         self._qpos, self._qvel = self._data.qpos, self._data.qvel
         self._passive = self._data.qfrc_passive
@@ -56,6 +58,7 @@ class MujocoDynamics:
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_makeM(model, data)
+        mujoco.mj_factorM(model, data)
         mujoco.mj_fullM(model, data, self._full)
         mujoco.mj_comVel(model, data)
         mujoco.mj_passive(model, data)  # damping, and gravity compensation where there is any
@@ -64,6 +67,16 @@ class MujocoDynamics:
         if self._order is None:
             return self._full, self._bias
         return self._full[np.ix_(self._order, self._order)], self._bias[self._order]
+
+    def solve(self, force: Vector) -> Vector:
+        """Return mass^-1 force, by MuJoCo's factorisation of the mass matrix."""
+        if self._order is None:
+            self._force[0] = force
+            mujoco.mj_solveM(self._model, self._data, self._solved, self._force)
+            return self._solved[0].copy()
+        self._force[0, self._order] = force
+        mujoco.mj_solveM(self._model, self._data, self._solved, self._force)
+        return self._solved[0, self._order]
 
     def gravity(self, position: Vector) -> Vector:
         """Return the effort that holds the robot still, compensated or not."""

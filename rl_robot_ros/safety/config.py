@@ -39,10 +39,10 @@ class SafetyConfig:
         3, 'fault at this many unusable joint states in a row', low=1, high=100)
 
     position_margin: float = option(
-        0.01, 'distance to the position limit at which a joint must stand still',
+        0.02, 'distance to the position limit at which a joint must stand still',
         unit='rad or m', low=0.0, high=1.0)
     velocity_margin: float = option(
-        0.05, 'part of the velocity limit that is kept free', low=0.0, high=0.9)
+        0.1, 'part of the velocity limit that is kept free', low=0.0, high=0.9)
     envelope_gain: float = option(
         0.3, 'part of a velocity error that the limits may take away in one control period; '
         'more is stiffer, and chatters when joints are coupled or commands are late',

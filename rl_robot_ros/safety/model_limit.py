@@ -8,6 +8,7 @@ import numpy as np
 from rl_robot_ros.core.spec import Dynamics
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.safety.bounds import clamp
 from rl_robot_ros.safety.certificate import Certificate
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.limits import JointLimits
@@ -59,8 +60,10 @@ class ViabilityLimit:
         self._speed = np.stack((speed, speed))
         self._recover = np.minimum(config.recover_velocity, self._speed)
         self._braking = np.stack((self.braking_acceleration,) * 2)
-        self._gentle = np.maximum(self.braking_acceleration, 0.0)
+        self._gentle = self._braking_row = self.braking_acceleration
         self._hard = self._gentle + config.extra_braking
+        self._twice_braking = 2.0 * self._braking
+        self._towards, self._distance = np.empty((2, 2, size))
         self._effort_limit = np.array(limits.effort)
         self._in_flight: deque[Vector] = deque(maxlen=max(1, self._latency))
         self.recovering = True
@@ -106,46 +109,70 @@ class ViabilityLimit:
             self.observer.skip()
             for _ in range(min(periods - 1, self._latency) if self._in_flight else 0):
                 self._in_flight.append(self._in_flight[-1])  # it stayed applied
-        position, velocity, mass, bias, inverse = self._when_it_acts(position, velocity)
-        gentle, hard = self._bounds(position, velocity)
-        limited = np.clip(effort, -self._effort_limit, self._effort_limit)
-        wanted = inverse @ (limited - bias)
-        clipped = np.minimum(np.maximum(wanted, hard[0]), hard[1])
-        if (clipped == wanted).all():
-            effort[:] = limited
-        else:
-            effort[:] = feasible_effort(clipped, mass, bias, *hard, *gentle, self._effort_limit)
+        now = velocity
+        position, velocity, mass, bias = self._when_it_acts(position, velocity)
+        clamp(effort, -self._effort_limit, self._effort_limit, effort)
+        acceleration = self.dynamics.solve(effort - bias)
+        if not self._surely_viable(position, velocity, acceleration):
+            lower, upper = self._bounds(position, velocity)
+            box = _box(lower, upper, self._hard)
+            clipped = clamp(acceleration, *box)
+            if (clipped != acceleration).any():
+                effort[:] = feasible_effort(clipped, mass, bias, box,
+                                            _box(lower, upper, self._gentle), self._effort_limit)
+                acceleration = self.dynamics.solve(effort - bias)
         if not self._latency:
-            self.observer.expect(velocity, inverse @ (effort - bias))
+            self.observer.expect(now, acceleration)
 
     def _when_it_acts(self, position: Vector, velocity: Vector
-                      ) -> tuple[Vector, Vector, Vector, Vector, Vector]:
+                      ) -> tuple[Vector, Vector, Vector, Vector]:
         """Roll the state forward to when a command sent now begins to act."""
-        mass, bias, inverse = self._model(position, velocity)
+        mass, bias = self._evaluate(position, velocity)
         if not self._latency:
-            return position, velocity, mass, bias, inverse
+            return position, velocity, mass, bias
         while len(self._in_flight) < self._latency:
             self._in_flight.append(bias.copy())  # nothing known: as if it kept its velocity
         period, first = self._period, True
         for on_its_way in self._in_flight:
-            acceleration = inverse @ (on_its_way - bias)
+            acceleration = self.dynamics.solve(on_its_way - bias)
             if first:
                 self.observer.expect(velocity, acceleration)
                 first = False
             position = position + period * velocity + (0.5 * period * period) * acceleration
             velocity = velocity + period * acceleration
-            mass, bias, inverse = self._model(position, velocity)
-        return position, velocity, mass, bias, inverse
+            mass, bias = self._evaluate(position, velocity)
+        return position, velocity, mass, bias
 
-    def _model(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector, Vector]:
-        """Return mass, bias with what the observer has learnt, and the inverse of mass."""
+    def _evaluate(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
+        """Return mass, and bias with what the observer has learnt."""
         mass, bias = self.dynamics.evaluate(position, velocity)
-        inverse = np.asarray(np.linalg.inv(mass), dtype=np.float64)
-        return mass, bias - mass @ self.observer.acceleration, inverse
+        return mass, bias - mass @ self.observer.acceleration
 
-    def _bounds(self, position: Vector, velocity: Vector
-                ) -> tuple[tuple[Vector, Vector], tuple[Vector, Vector]]:
-        """Return lowest and highest acceleration, with certified and with all braking."""
+    def _surely_viable(self, position: Vector, velocity: Vector, acceleration: Vector) -> bool:
+        """
+        Say whether the joints are viable, with room, after the horizon: a quick yes.
+
+        At the end of the horizon each joint must be slow enough, and far enough from both limits to
+        stop (w^2 <= 2 a_b d).  A joint that turns round on the way has been nearer to a limit than
+        at the end, by no more than |v| t / 2 as it moves by then: that room is asked for too.  No
+        means that the exact bounds must say.
+        """
+        if self.recovering:
+            return False
+        horizon, distance, towards = self._horizon, self._distance, self._towards
+        end = velocity + horizon * acceleration
+        np.multiply(self._sign, end, out=towards)
+        np.multiply(self._sign, position + (0.5 * horizon) * (velocity + end), out=distance)
+        np.subtract(self._margin_limit, distance, out=distance)
+        speed = np.abs(end)
+        np.multiply(distance, self._twice_braking, out=distance)
+        np.maximum(towards, 0.0, out=towards)
+        np.multiply(towards, towards, out=towards)
+        np.add(towards, (horizon * self._braking_row) * speed, out=towards)
+        return bool((towards <= distance).all()) and bool((speed <= self._speed[0]).all())
+
+    def _bounds(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
+        """Return the lowest and the highest acceleration that keep every joint viable."""
         towards = self._sign * position
         speed = self._speed
         if self.recovering:
@@ -155,8 +182,7 @@ class ViabilityLimit:
             self.recovering = bool(outside.any())
         bound = upper_bound(self._margin_limit - towards, self._sign * velocity, speed,
                             self._braking, self._horizon)
-        upper, lower = bound[0], -bound[1]
-        return _box(lower, upper, self._gentle), _box(lower, upper, self._hard)
+        return -bound[1], bound[0]
 
 
 def _box(lower: Vector, upper: Vector, most: Vector) -> tuple[Vector, Vector]:
@@ -164,6 +190,6 @@ def _box(lower: Vector, upper: Vector, most: Vector) -> tuple[Vector, Vector]:
     lower, upper = np.minimum(lower, most), np.maximum(upper, -most)
     crossed = lower > upper
     if crossed.any():
-        middle = np.clip(0.5 * (lower + upper), -most, most)
+        middle = clamp(0.5 * (lower + upper), -most, most)
         lower, upper = np.where(crossed, middle, lower), np.where(crossed, middle, upper)
     return lower, upper

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.safety.bounds import clamp
 
 FURTHEST_OFF = 50.0  # [rad/s^2 or m/s^2] one sample that is further off is noise, not a push
 
@@ -27,6 +28,7 @@ class DisturbanceObserver:
         self.saturated = 0  # control periods in a row in which it was at the clamp
         self._velocity = np.zeros(size)
         self._expected = np.zeros(size)
+        self._difference = np.zeros(size)
         self._ready = False
 
     def begin(self) -> None:
@@ -50,9 +52,13 @@ class DisturbanceObserver:
         if not self._ready:
             return
         self._ready = False
-        difference = (velocity - self._velocity) / period - self._expected
-        np.clip(difference, -FURTHEST_OFF, FURTHEST_OFF, out=difference)
-        estimate = self.acceleration
-        estimate += self.gain * difference
-        np.clip(estimate, -self.most, self.most, out=estimate)
-        self.saturated = self.saturated + 1 if np.abs(estimate).max() >= self.most else 0
+        difference, estimate = self._difference, self.acceleration
+        np.subtract(velocity, self._velocity, out=difference)
+        np.divide(difference, period, out=difference)
+        np.subtract(difference, self._expected, out=difference)
+        clamp(difference, -FURTHEST_OFF, FURTHEST_OFF, difference)
+        np.multiply(difference, self.gain, out=difference)
+        np.add(estimate, difference, out=estimate)
+        clamp(estimate, -self.most, self.most, estimate)
+        at_limit = np.abs(estimate).max() >= self.most
+        self.saturated = self.saturated + 1 if at_limit else 0

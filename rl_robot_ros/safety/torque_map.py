@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.safety.bounds import clamp
 
 
 def slide(start: Vector, end: Vector, limit: Vector) -> Vector:
@@ -21,8 +22,8 @@ def slide(start: Vector, end: Vector, limit: Vector) -> Vector:
     return result
 
 
-def feasible_effort(wanted: Vector, mass: Vector, bias: Vector, lower: Vector, upper: Vector,
-                    gentle_lower: Vector, gentle_upper: Vector, limit: Vector) -> Vector:
+def feasible_effort(wanted: Vector, mass: Vector, bias: Vector, hard: tuple[Vector, Vector],
+                    gentle: tuple[Vector, Vector], limit: Vector) -> Vector:
     r"""
     Return the effort of an acceleration that respects its bounds *and* the effort limits.
 
@@ -31,18 +32,18 @@ def feasible_effort(wanted: Vector, mass: Vector, bias: Vector, lower: Vector, u
     both: braking as hard as the bounds ask for, or, where that is too much for the motors, from
     the braking that the certificate promises.
 
-    :param wanted: [rad/s^2 or m/s^2] acceleration inside `lower` and `upper`.
+    :param wanted: [rad/s^2 or m/s^2] acceleration inside the `hard` bounds.
     :param mass: shape (n, n).
     :param bias: [N m or N].
-    :param lower: [rad/s^2 or m/s^2] bounds that use all the braking there may be.
-    :param gentle_lower: bounds that use certified braking only.
+    :param hard: [rad/s^2 or m/s^2] lower and upper bounds that use all the braking there may be.
+    :param gentle: lower and upper bounds that use certified braking only.
     :param limit: [N m or N], symmetric.
     """
     effort: Vector = mass @ wanted + bias
     if (np.abs(effort) <= limit).all():
         return effort
-    backup: Vector = mass @ np.clip(0.0, lower, upper) + bias
+    backup: Vector = mass @ clamp(np.zeros_like(bias), *hard) + bias
     if not (np.abs(backup) <= limit).all():
-        certified: Vector = mass @ np.clip(0.0, gentle_lower, gentle_upper) + bias
-        backup = slide(np.clip(certified, -limit, limit), backup, limit)
+        certified: Vector = mass @ clamp(np.zeros_like(bias), *gentle) + bias
+        backup = slide(clamp(certified, -limit, limit), backup, limit)
     return slide(backup, effort, limit)
