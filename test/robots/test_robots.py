@@ -67,11 +67,29 @@ def test_home(robot):
 
 
 @ROBOTS
-def test_without_effort_it_stays_at_home(robot):
-    """Gravity is compensated, or does not act along the joints at home."""
+def test_a_link_never_touches_its_parent(robot):
+    """Only moving neighbours may overlap: MuJoCo does not look away between base and link 1."""
     plant = World(robot)
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        plant.reset(rng.uniform(-math.pi, math.pi, len(robot.joint_names)),
+                    np.zeros(len(robot.joint_names)))
+        for pair in plant.model.geom_bodyid[plant.data.contact.geom]:
+            assert plant.model.body_parentid[pair.max()] != pair.min() or pair.min() == 0
+
+
+@ROBOTS
+def test_it_stays_at_home_when_its_weight_is_carried(robot):
+    """Effort 0 does where the robot compensates gravity itself, otherwise it takes g(q)."""
+    plant = World(robot)
+    weight = (plant.data.qfrc_bias - plant.data.qfrc_passive)[
+        [plant.model.joint(name).dofadr[0] for name in robot.actuated]]
+    assert (np.abs(weight) < 0.7 * np.array(robot.effort_limit)).all()
+    if robot.gravity_compensated:
+        assert np.abs(weight).max() < 1e-9
+        weight = np.zeros(len(robot.actuated))
     for _ in range(round(2.0 / robot.control_period)):
-        plant.step(np.zeros(len(robot.actuated)))
+        plant.step(weight)
     assert np.abs(plant.position - robot.home).max() < 1e-6
     assert np.abs(plant.velocity).max() < 1e-6
 
