@@ -9,8 +9,9 @@ train without ROS, to try another library's algorithms, and in tests::
     observation, info = env.reset(seed=0)
     observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
 
-`info` holds ``success``, ``intervened``, ``filtered`` and each reward term as ``terms.<name>``;
-the complete experience row is ``env.row``.
+`info` holds ``success``, ``intervened``, ``filtered``, each reward term as ``terms.<name>``, and
+``intervention``: applied minus requested normalised effort per motor, mean over the decision's
+states, exactly 0 where nothing was changed.  The complete experience row is ``env.row``.
 """
 
 from __future__ import annotations
@@ -179,16 +180,20 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
                 break
         self.row = step.row
         return (self.recorder.observation.copy(), float(self._cell('reward')), step.terminated,
-                step.truncated, self._info())
+                step.truncated, self._info(command))
 
     def _cell(self, name: str) -> float:
         return self.row[self.layout.column(name).start]
 
-    def _info(self) -> dict[str, Any]:
+    def _info(self, command: Vector) -> dict[str, Any]:
         info: dict[str, Any] = {name: bool(self._cell(name))
                                 for name in ('success', 'intervened', 'filtered')}
         info.update({f'terms.{name}': float(self._cell(f'terms.{name}'))
                      for name in self.layout.terms})
+        # To effort and back costs a rounding error, which is no intervention.
+        info['intervention'] = (self.recorder.previous_action - command
+                                if info['filtered'] or info['intervened']
+                                else np.zeros_like(command))
         return info
 
     def render(self) -> Any:

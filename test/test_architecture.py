@@ -28,6 +28,7 @@ RULES = {
     'learning': ({'learning', 'algorithms', 'memory', 'policy_file', 'runs', 'settings', 'core'},
                  {'numpy', 'torch', 'matplotlib'}),
     'env': ({'sim', 'safety', 'tasks', 'robots', 'core'}, {'numpy', 'gymnasium'}),
+    'safe_wrapper': ({'safe_wrapper', 'safety', 'core'}, {'numpy', 'gymnasium'}),
     'in_process': ({'env', 'learning', 'algorithms', 'memory', 'settings', 'runs', 'sim', 'safety',
                     'tasks', 'robots', 'core'}, {'numpy'}),
     'wire': ({'core'}, {'numpy', *ROS}),

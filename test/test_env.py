@@ -164,6 +164,28 @@ def test_the_filter_stands_before_the_motors():
     assert (executed[:4] < 0.9).all() and (executed > 0.0).all()
 
 
+@ALL
+def test_interventions_are_reported(kind):
+    env = make(kind)
+    env.reset(seed=3)
+    env.action_space.seed(3)
+    changed = 0
+    for _ in range(80):
+        action = env.action_space.sample()
+        _, _, terminated, truncated, info = env.step(action)
+        name = 'effort' if kind == 'discrete' else 'action'
+        wanted = np.array(PUSHES[action]) if kind == 'discrete' else action
+        applied = np.atleast_1d(column(env, env.row[None], name)[0])
+        assert info['intervention'] == pytest.approx(applied - wanted, abs=1e-12)
+        assert info['intervention'].shape == (len(env.robot.actuated),)
+        assert info['filtered'] or not info['intervention'].any()
+        changed += bool(info['intervention'].any())
+        if terminated or truncated:
+            env.reset()
+    if kind == 'arm7-reach':  # seven random efforts are over some effort rate
+        assert changed > 40
+
+
 def test_no_joint_leaves_its_limits():
     env = RobotEnv.make('arm7', 'reach', {'task.train_episode_steps': 4000})
     env.reset(seed=1)
