@@ -359,6 +359,60 @@ def test_the_last_safe_action_is_the_last_safe_one():
     assert info['intervention'] == pytest.approx(np.array([-0.2]))
 
 
+def tell(env, inside):
+    env.predicates[0] = KeepInside('told', lambda seen, info: float(inside), lower=0.5)
+
+
+def test_brake_hands_back_as_soon_as_all_holds():
+    env = make_joints(near())
+    tell(env, True)
+    env.reset()
+    for inside in (True, False, True):
+        tell(env, inside)
+        for _ in range(20):
+            _, _, _, _, info = env.step(np.full(2, 0.05))
+    assert info['safety']['source'] == 'policy' and not info['filtered']
+    tell(env, False)
+    env.step(np.full(2, 0.05))
+    tell(env, True)
+    sources = [env.step(np.full(2, 0.05))[4]['safety']['source'] for _ in range(2)]
+    assert sources == ['hold', 'policy']  # moving, and not waiting for standstill
+    assert env.unwrapped.plant.velocity.min() > 0.1
+
+
+def test_hold_goes_to_a_new_place_each_time():
+    env = make_joints(near(), fallback='hold')
+    tell(env, True)
+    env.reset()
+    places = []
+    for _ in range(2):
+        tell(env, True)
+        for _ in range(70):
+            env.step(np.full(2, 0.05))
+        places.append(env.unwrapped.plant.position.copy())
+        tell(env, False)
+        for _ in range(300):
+            env.step(np.full(2, 0.05))
+        assert env.unwrapped.plant.position == pytest.approx(places[-1], abs=0.02)
+    assert (places[1] > places[0] + 0.1).all()
+
+
+@pytest.mark.parametrize('fallback', ['brake', 'hold', 'last_safe'])
+@pytest.mark.parametrize('broken', [
+    [math.inf, 0.0, -math.inf, 0.0], [math.nan] * 4, [1e300] * 4, [0.0] * 9])
+def test_a_fallback_without_a_state(fallback, broken):
+    env = SafeWrapper(Joints(velocity=(0.5, 0.5)), [
+        joints_constraint(velocity=slice(2, None)), near(-9.0, 9.0)], fallback)
+    env.reset()
+    tell(env, False)
+    env.step(np.zeros(2))
+    env.unwrapped.broken = np.array(broken)
+    for _ in range(200):
+        _, _, _, _, info = env.step(np.ones(2))
+    assert info['safety']['phase'] == 'fault' and info['safety']['source'] == 'stop'
+    assert np.array(env.unwrapped.given[-1]).tolist() == [0.0, 0.0]  # nothing better is known
+
+
 def test_margin_acts_before_the_bound():
     for margin in (0.0, 0.1):
         env = make_joints(near(-0.3, 0.3, margin=margin))
@@ -375,6 +429,14 @@ def test_margin_acts_before_the_bound():
 def test_what_is_inside(value, violated):
     said, why = KeepInside('x', lambda seen, info: value, -1.0, 1.0).judge(None, {})
     assert said == violated == bool(why)
+
+
+@pytest.mark.parametrize('value, acts', [
+    (-0.8, False), (-0.85, True), (0.8, False), (0.85, True), ([0.0, -0.9], True)])
+def test_what_is_inside_by_a_margin(value, acts):
+    constraint = KeepInside('x', lambda seen, info: value, -1.0, 1.0, margin=0.2)
+    violated, why = constraint.judge(None, {})
+    assert not violated and bool(why) == acts
 
 
 # -- bad actions -----------------------------------------------------------------------------
@@ -438,6 +500,28 @@ def test_bad_actions_are_repeated_then_the_fallback_acts():
         assert infos[-1]['safety']['phase'] == ('hold' if latch else 'active')
         env.reset(seed=0)
         assert env.step(np.array([0.5], np.float32))[4]['safety']['source'] == 'policy'
+
+
+@pytest.mark.parametrize('action', [
+    None, 0.5, 'x', '0.5', ['0.5'], [None], [[0.5]], [0.5, 0.5], [0.5j], [object()], [10**400],
+    [math.nan], [-math.inf], np.array([0.5 + 0j]), np.array([b'0.5']), Awkward(), {}, [Awkward()]])
+def test_what_is_no_action(action):
+    env = make_free_pendulum(np.array([0.25], np.float32))
+    env.reset(seed=0)
+    env.step(np.array([1.0]))
+    env.reset(seed=0)
+    _, _, _, _, info = env.step(action)  # what was accepted in another episode is not repeated
+    assert env.unwrapped.last_u == 0.25 and info['safety']['source'] == 'fallback'
+    assert info['filtered'] and info['safety']['reason'].startswith('action ')
+
+
+@pytest.mark.parametrize('action', [
+    [0.5], (0.5,), np.array([0.5]), np.array([0.5], np.float16), np.array([0.5], np.longdouble)])
+def test_what_is_an_action(action):
+    env = make_free_pendulum('last_safe')
+    env.reset(seed=0)
+    _, _, _, _, info = env.step(action)
+    assert env.unwrapped.last_u == 0.5 and not info['filtered']
 
 
 def test_bad_actions_make_the_filter_brake():

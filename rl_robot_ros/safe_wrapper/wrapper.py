@@ -267,12 +267,12 @@ class SafeWrapper(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             inner.request_lost(self._machine.reason)
             return None, None
         if self._mode == 'hold':
-            position, velocity = self._state
-            if not np.isfinite(position + velocity).all():
+            if not all(values.shape == self._scale.shape and np.isfinite(values).all()
+                       for values in self._state):
                 return None, None  # the filter knows what to do without a state
             if not self._stand.engaged:  # its reference stands there from the start
                 self._stand.effort(self._safe_position, np.zeros_like(self._scale))
-            return None, self._stand.effort(position, velocity).copy()
+            return None, self._stand.effort(*self._state).copy()
         action = self._fallback_action()
         return action, self._effort(action)
 
