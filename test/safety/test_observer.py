@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from rl_robot_ros.safety.observer import DisturbanceObserver
+
+PERIOD = 0.005
+
+
+def run(observer, push, periods, noise=0.0):
+    """Let a joint feel a push that nobody expects, on top of what the observer expects."""
+    rng, velocity = np.random.default_rng(0), np.zeros(1)
+    for _ in range(periods):
+        observer.observe(velocity + noise * rng.standard_normal(1), PERIOD)
+        observer.expect(velocity, observer.acceleration.copy())
+        velocity = velocity + PERIOD * push
+    return float(observer.acceleration[0])
+
+
+def test_it_learns_a_steady_push():
+    assert run(DisturbanceObserver(1, 0.05, 20.0), 3.0, 200) == pytest.approx(3.0, rel=1e-3)
+    half = run(DisturbanceObserver(1, 0.05, 20.0), 3.0, 15)
+    assert 1.0 < half < 2.0, 'in about 1 / gain periods'
+
+
+def test_it_is_clamped_and_counts_how_long():
+    observer = DisturbanceObserver(1, 0.5, 2.0)
+    assert run(observer, 30.0, 50) == 2.0
+    assert observer.saturated > 40
+    run(observer, -1.0, 20)
+    assert observer.saturated == 0
+    observer.begin()
+    assert observer.acceleration[0] == 0.0
+
+
+def test_one_glitch_is_not_believed():
+    observer = DisturbanceObserver(1, 0.05, 20.0)
+    observer.expect(np.zeros(1), np.zeros(1))
+    observer.observe(np.full(1, 1e6), PERIOD)
+    assert observer.acceleration[0] == pytest.approx(0.05 * 50.0)
+
+
+def test_what_was_not_expected_is_not_learnt_from():
+    observer = DisturbanceObserver(1, 0.5, 20.0)
+    observer.observe(np.ones(1), PERIOD)
+    observer.expect(np.zeros(1), np.zeros(1))
+    observer.skip()
+    observer.observe(np.ones(1), PERIOD)
+    observer.expect(np.zeros(1), np.zeros(1))
+    observer.begin()
+    observer.observe(np.ones(1), PERIOD)
+    assert observer.acceleration[0] == 0.0
+    observer.expect(np.zeros(1), np.zeros(1))
+    observer.observe(np.ones(1), PERIOD)
+    first = observer.acceleration[0]
+    observer.observe(np.zeros(1), PERIOD)
+    assert first > 0.0 and observer.acceleration[0] == first, 'each expectation counts once'
