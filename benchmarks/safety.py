@@ -272,7 +272,7 @@ def main() -> None:
     arms = [resolve('robot', name) for name in options.arms]
     with ProcessPoolExecutor(options.jobs) as pool:
         if options.behaviour:
-            print('| arm | least of any joint\'s certified range that a constant push reaches | '
+            print('| arm | least part of a joint range that a constant push reaches | '
                   'benign efforts changed |\n|---|---|---|')
             for arm in arms:
                 reached = pool.submit(pushed_range, arm)

@@ -22,6 +22,7 @@ examples:
   rl-robot play runs/...-arm7-reach-sac --view      watch it
   rl-robot play runs/...-arm7-reach-sac --video reach.gif
   rl-robot evaluate runs/...-arm7-reach-sac         100 episodes, JSON report
+  rl-robot certify --robot arm7 safety.model_mass_error=0.2
   rl-robot doctor                                   what is missing on this machine
 """
 
@@ -51,6 +52,12 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument('--output', type=Path, help='JSON report; default: evaluation.json '
                                                       'beside the policy')
     _add_values(evaluate)
+    certificate = commands.add_parser(
+        'certify', help='can the safety filter guarantee the limits of a robot?',
+        description='Compute how hard every joint can always be braked against everything else, '
+                    'and print the certificate.  docs/safety.md explains it.')
+    _add_robot_choice(certificate)
+    _add_values(certificate)
     commands.add_parser('doctor', help='check this machine',
                         description='Check Python, ROS, DDS, libraries and rendering, and say '
                                     'what to do about each failure.')
@@ -84,6 +91,20 @@ def _add_train(commands: Any) -> None:
                        help='episodes of the final evaluation, 0 for none; default: 100')
     train.add_argument('--list', action='store_true', help='show every parameter and its value')
     _add_values(train)
+
+
+def _add_robot_choice(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument('--robot', help='datasheet, such as arm7')
+    which.add_argument('--urdf', type=Path, help='any URDF; its limits count')
+    parser.add_argument('--stop-time', type=float, default=0.4, metavar='SECONDS',
+                        help='with --urdf: how fast every joint should stop from its velocity '
+                             'limit; default: 0.4')
+    parser.add_argument('--gravity-compensated', action='store_true',
+                        help="with --urdf: the robot's own controller compensates gravity")
+    parser.add_argument('--joint-limits', type=Path, metavar='YAML',
+                        help='tighter limits, in the keys of ros2_control')
+    parser.add_argument('--output', type=Path, metavar='JSON', help='where to store it')
 
 
 def _add_values(parser: argparse.ArgumentParser) -> None:
@@ -120,6 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == 'doctor':
             from rl_robot_ros import doctor
             return doctor.main()
+        if options.command == 'certify':
+            from rl_robot_ros import certify
+            return certify.main(options)
         from rl_robot_ros import commands
         return {'train': commands.train, 'play': commands.play,
                 'evaluate': commands.evaluate}[options.command](options)

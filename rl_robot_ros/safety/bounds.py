@@ -17,7 +17,8 @@ def exceeds(value: Vector, limit: Vector) -> NDArray[np.bool_]:
     return np.logical_not(value <= limit)
 
 
-def clamp(value: Vector, lower: Vector | float, upper: Vector | float, out: Vector | None = None) -> Vector:
+def clamp(value: Vector, lower: Vector | float, upper: Vector | float,
+          out: Vector | None = None) -> Vector:
     """
     Bring `value` into ``[lower, upper]``; a value inside comes back bit-identical.
 

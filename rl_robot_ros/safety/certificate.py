@@ -10,22 +10,27 @@ and every velocity v up to the velocity limits,
 
 with e the declared relative error of masses, g the gravity that the robot compensates by its own
 (equally wrong) model, r a reserve.  Then *any* combination of joints can brake at once, and viable
-states stay viable (:mod:`rl_robot_ros.safety.viability`).  Sampled: evidence, not proof.
+states stay viable (:mod:`rl_robot_ros.safety.viability`).  States are sampled evenly, half of them
+at the corners of the velocity limits, and from the worst ones a random search climbs on: evidence,
+not proof.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from dataclasses import dataclass
 import json
 
 import numpy as np
-from numpy.typing import NDArray
 from rl_robot_ros.core.spec import Dynamics
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.limits import JointLimits
+
+STEPS = 300  # of the search for worse states, per joint
+CLIMBS = 4  # at most, for the largest scale that certifies
 
 
 class CertificateError(ValueError):
@@ -105,54 +110,91 @@ class Certificate:
                 f'velocity_scale that certifies is {self.largest_velocity_scale:.2f}')
 
 
-@dataclass(frozen=True)
-class _Samples:
-    """Terms of the inequality at every sample, at full velocity limits, shape (samples, n)."""
+class _Demand:
+    """
+    What braking and standing against everything else asks of the motors, state by state.
 
-    position: Vector
-    velocity: Vector
-    brake: Vector  # sum_j |M_ij| a_b,j for the datasheet's a_b
-    still: Vector  # bias at standstill
-    square: Vector  # part of the bias that grows with the square of velocity (Coriolis)
-    linear: Vector  # part of the bias that grows with velocity (damping)
-    gravity: Vector  # that the robot compensates by itself
+    :param limits: velocity limits before `velocity_scale`, which :meth:`room` applies.
+    """
+
+    def __init__(self, robot: RobotSpec, limits: JointLimits, config: SafetyConfig,
+                 dynamics: Dynamics) -> None:
+        self._dynamics = dynamics
+        self._braking = np.array(robot.braking_acceleration)
+        self._error = config.model_mass_error
+        # A part of the effort limit is for contact forces, another stays unused.
+        self.available = np.array(limits.effort) * (1.0 - config.effort_reserve
+                                                    - config.external_effort)
+
+    def terms(self, position: Vector, velocity: Vector) -> Vector:
+        """
+        Return the terms of the inequality at one state, shape (5, n).
+
+        Braking; then the bias at standstill, its part that grows with the square of velocity
+        (Coriolis), its part that grows with velocity (damping); gravity that the robot compensates.
+        """
+        mass, bias = self._dynamics.evaluate(position, velocity)
+        brake, forward = np.abs(mass) @ self._braking, bias.copy()
+        backward = self._dynamics.evaluate(position, -velocity)[1].copy()
+        still = self._dynamics.evaluate(position, np.zeros_like(velocity))[1].copy()
+        gravity = (self._dynamics.gravity(position) if self._dynamics.compensated
+                   else np.zeros_like(still))
+        result: Vector = np.stack((brake, still, 0.5 * (forward + backward) - still,
+                                   0.5 * (forward - backward), gravity))
+        return result
+
+    def standing(self, terms: Vector, scale: float) -> Vector:
+        """Return the effort [N m or N] that is needed besides braking; terms of shape (5, ...)."""
+        _, still, square, linear, gravity = terms
+        bias = np.abs(still + scale * scale * square + scale * linear)
+        result: Vector = (1.0 + self._error) * bias + self._error * np.abs(gravity)
+        return result
+
+    def braking(self, terms: Vector) -> Vector:
+        """Return the effort [N m or N] that braking as in the datasheet needs."""
+        result: Vector = (1.0 + self._error) * terms[0]
+        return result
+
+    def room(self, terms: Vector, scale: float) -> Vector:
+        """Return the part of the datasheet's braking that every motor still has."""
+        result: Vector = (self.available - self.standing(terms, scale)) / self.braking(terms)
+        return result
 
 
 def certify(robot: RobotSpec, limits: JointLimits, config: SafetyConfig,
             dynamics: Dynamics) -> Certificate:
     """
-    Compute the certificate; about half a second for 20 000 samples of seven joints.
+    Compute the certificate; about a second for 20 000 samples of seven joints.
 
     :param limits: position and effort limits; velocity limits before `velocity_scale`.
     """
-    samples = _sample(robot, limits, config, dynamics)
-    error = config.model_mass_error
-    effort = np.array(limits.effort)
-    # A part of the effort limit is for contact forces, another stays unused.
-    available = effort * (1.0 - config.effort_reserve - config.external_effort)
-
-    def shares(scale: float) -> tuple[NDArray[np.float64], Vector]:
-        bias = np.abs(samples.still + scale * scale * samples.square + scale * samples.linear)
-        standing = (1.0 + error) * bias + error * np.abs(samples.gravity)
-        return (available - standing) / ((1.0 + error) * samples.brake), standing
-
-    room, standing = shares(config.velocity_scale)
+    demand = _Demand(robot, limits, config, dynamics)
+    scale = config.velocity_scale
+    states = _States(limits, config, demand)
+    states.climb(scale)
+    room = demand.room(states.terms, scale)
     least = float(room.min())
     sample, joint = (int(i) for i in np.unravel_index(room.argmin(), room.shape))
-    certified = least >= config.min_braking
-    share = min(least, 1.0) if certified else 0.0
-    needed = standing + (1.0 + error) * share * samples.brake
-    largest = _largest(lambda scale: float(shares(scale)[0].min()) >= config.min_braking)
+    share = min(least, 1.0) if least >= config.min_braking else 0.0
+    needed = demand.standing(states.terms, scale) + share * demand.braking(states.terms)
+    position, velocity = states.position[sample], scale * states.velocity[sample]
+    largest = 1.0
+    for _ in range(CLIMBS):  # other states are the worst ones at another scale
+        states.climb(largest)
+        found = _largest(lambda part: float(demand.room(states.terms, part).min())
+                         >= config.min_braking)
+        if found > largest - 1e-3:
+            break
+        largest = found
     return Certificate(
         robot=robot.name, joints=limits.joints,
         braking=tuple((share * np.array(robot.braking_acceleration)).tolist()), share=share,
-        worst_joint=limits.joints[joint],
-        worst_position=tuple(samples.position[sample].tolist()),
-        worst_velocity=tuple((config.velocity_scale * samples.velocity[sample]).tolist()),
-        needed=tuple(needed.max(axis=0).tolist()), available=tuple(available.tolist()),
-        velocity=tuple((config.velocity_scale * np.array(limits.velocity)).tolist()),
-        velocity_scale=config.velocity_scale, largest_velocity_scale=largest, mass_error=error,
-        payload=config.payload, samples=len(samples.position), seed=config.certificate_seed)
+        worst_joint=limits.joints[joint], worst_position=tuple(position.tolist()),
+        worst_velocity=tuple(velocity.tolist()),
+        needed=tuple(needed.max(axis=0).tolist()), available=tuple(demand.available.tolist()),
+        velocity=tuple((scale * np.array(limits.velocity)).tolist()), velocity_scale=scale,
+        largest_velocity_scale=largest, mass_error=config.model_mass_error,
+        payload=config.payload, samples=config.certificate_samples, seed=config.certificate_seed)
 
 
 def require_certificate(robot: RobotSpec, limits: JointLimits, config: SafetyConfig,
@@ -170,34 +212,51 @@ def require_certificate(robot: RobotSpec, limits: JointLimits, config: SafetyCon
     return certificate
 
 
-def _sample(robot: RobotSpec, limits: JointLimits, config: SafetyConfig,
-            dynamics: Dynamics) -> _Samples:
-    """Evaluate the dynamics all over positions and velocities."""
-    size, count = len(limits.joints), config.certificate_samples
-    unit = quasi_random(count, 2 * size, config.certificate_seed)
-    # A joint that turns for ever repeats itself after one turn.
-    lower = np.maximum(np.array(limits.position_lower), -np.pi)
-    upper = np.minimum(np.array(limits.position_upper), np.pi)
-    bounded = np.isfinite(np.array(limits.position_lower))
-    lower = np.where(bounded, np.array(limits.position_lower), lower)
-    upper = np.where(bounded, np.array(limits.position_upper), upper)
-    position = lower + unit[:, :size] * (upper - lower)
-    velocity = 2.0 * unit[:, size:] - 1.0
-    velocity[::2] = np.where(velocity[::2] < 0.0, -1.0, 1.0)  # half of them in the corners
-    velocity *= np.array(limits.velocity)
-    braking = np.array(robot.braking_acceleration)
-    columns = np.empty((5, count, size))
-    zero = np.zeros(size)
-    for k in range(count):
-        mass, bias = dynamics.evaluate(position[k], velocity[k])
-        columns[0, k] = np.abs(mass) @ braking
-        columns[1, k] = bias
-        columns[2, k] = dynamics.evaluate(position[k], -velocity[k])[1]
-        columns[3, k] = dynamics.evaluate(position[k], zero)[1]
-        columns[4, k] = dynamics.gravity(position[k]) if dynamics.compensated else 0.0
-    brake, forward, backward, still, gravity = columns
-    return _Samples(position, velocity, brake, still, 0.5 * (forward + backward) - still,
-                    0.5 * (forward - backward), gravity)
+class _States:
+    """States all over, and then where it is worst; the arrays have one row per state."""
+
+    def __init__(self, limits: JointLimits, config: SafetyConfig, demand: _Demand) -> None:
+        size = len(limits.joints)
+        unit = quasi_random(config.certificate_samples, 2 * size, config.certificate_seed)
+        # A joint that turns for ever repeats itself after one turn.
+        self._lower = np.nan_to_num(np.array(limits.position_lower), neginf=-np.pi)
+        self._upper = np.nan_to_num(np.array(limits.position_upper), posinf=np.pi)
+        self.position = self._lower + unit[:, :size] * (self._upper - self._lower)
+        self.velocity = 2.0 * unit[:, size:] - 1.0  # in parts of the velocity limits
+        # Half of them in the corners.
+        self.velocity[::2] = np.where(self.velocity[::2] < 0.0, -1.0, 1.0)
+        self.velocity *= np.array(limits.velocity)
+        self._demand = demand
+        self._rng = np.random.default_rng(config.certificate_seed)
+        self.terms = np.stack([demand.terms(q, v)
+                               for q, v in zip(self.position, self.velocity)], axis=1)
+
+    def climb(self, scale: float) -> None:
+        """Add states that leave the motors less than any so far, found by random search."""
+        room = self._demand.room(self.terms, scale)
+        for joint in range(room.shape[1]):
+            worst = int(room[:, joint].argmin())
+            q, v, terms = self._climb(joint, self.position[worst], self.velocity[worst], scale)
+            self.position = np.concatenate((self.position, q[None]))
+            self.velocity = np.concatenate((self.velocity, v[None]))
+            self.terms = np.concatenate((self.terms, terms[:, None]), axis=1)
+
+    def _climb(self, joint: int, position: Vector, velocity: Vector, scale: float
+               ) -> tuple[Vector, Vector, Vector]:
+        """Look for states near a bad one that leave the motor of `joint` even less."""
+        rng, demand = self._rng, self._demand
+        found = demand.terms(position, velocity)
+        least = demand.room(found, scale)[joint]
+        for trial in range(STEPS):
+            step = rng.normal(scale=0.3 * (1.0 - trial / STEPS), size=len(position))
+            step *= rng.random(len(position)) < 0.5
+            q = np.minimum(np.maximum(position + step, self._lower), self._upper)
+            v = np.where(rng.random(len(position)) < 0.1, -velocity, velocity)
+            terms = demand.terms(q, v)
+            room = demand.room(terms, scale)[joint]
+            if room < least:
+                position, velocity, found, least = q, v, terms, room
+        return position, velocity, found
 
 
 def quasi_random(count: int, size: int, seed: int) -> Vector:
@@ -216,9 +275,8 @@ def quasi_random(count: int, size: int, seed: int) -> Vector:
     return points
 
 
-def _largest(certifies: object) -> float:
+def _largest(certifies: Callable[[float], bool]) -> float:
     """Return the largest scale in [0, 1] that certifies, to within 0.001, rounded down."""
-    assert callable(certifies)
     if certifies(1.0):
         return 1.0
     if not certifies(0.0):

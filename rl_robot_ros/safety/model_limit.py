@@ -152,10 +152,10 @@ class ViabilityLimit:
         """
         Say whether the joints are viable, with room, after the horizon: a quick yes.
 
-        At the end of the horizon each joint must be slow enough, and far enough from both limits to
-        stop (w^2 <= 2 a_b d).  A joint that turns round on the way has been nearer to a limit than
-        at the end, by no more than |v| t / 2 as it moves by then: that room is asked for too.  No
-        means that the exact bounds must say.
+        At the end of the horizon t each joint must be slow enough, and far enough from both limits
+        to stop, w^2 <= 2 a_b d.  A joint that turns round on the way has been nearer to a limit
+        than it is at the end, by no more than |w| t / 2: that room is asked for too.  No means
+        that the exact bounds must say.
         """
         if self.recovering:
             return False

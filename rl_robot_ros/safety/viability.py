@@ -37,7 +37,7 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     - the way in between: a joint that turns round inside the horizon must do so before the limit,
       a <= -v^2 / (2 d).
 
-    Beyond the limit (d <= 0) the joint may not move further out.
+    Beyond the limit (d <= 0) the joint may not move further out, and may come back as it likes.
 
     Held for a horizon of several periods although it is renewed each period: that is what forgives
     a model whose inertia is too small.  It stays sound, since 2 a_b d - v^2 falls monotonically
@@ -62,8 +62,9 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     arrives = left * (2.0 / (horizon * horizon))  # reaches the limit at the end of the horizon
     turns = np.minimum(velocity * velocity / np.minimum(-2.0 * distance, -TINY), turn)
     between = np.where((velocity <= 0.0) | (arrives > turn), arrives, turns)
-    bound: Vector = np.minimum(np.minimum(viable, between), (speed - velocity) / horizon)
-    return np.where(distance <= 0.0, np.minimum(bound, turn), bound)
+    inside = np.where(distance > 0.0, np.minimum(viable, between), turn)
+    bound: Vector = np.minimum(inside, (speed - velocity) / horizon)
+    return bound
 
 
 def is_viable(distance: Vector, velocity: Vector, speed: Vector, braking: Vector,
