@@ -51,7 +51,7 @@ class Saturation(Nothing):
 
 
 class SoftLimiter(Saturation):
-    """ros2_control with soft limits, `k_position` and `k_velocity`, 0.1 rad inside the hard ones."""
+    """ros2_control with soft limits 0.1 rad inside the hard ones."""
 
     INSET, CREEP, HARD = 0.1, np.deg2rad(1.0), 0.002
 

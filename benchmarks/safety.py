@@ -1,5 +1,5 @@
 """
-Does the safety filter hold its limits against policies that mean harm?
+Show whether the safety filter holds its limits against policies that mean harm.
 
 Each row is one limiter on one arm with one plant; every adversary attacks it with several seeds.
 Violations are counted at every physics step, five times per control period.

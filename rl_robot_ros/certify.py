@@ -1,9 +1,8 @@
-"""``rl-robot certify``: can the safety filter guarantee the limits of this robot?"""
+"""``rl-robot certify``: whether the safety filter can guarantee the limits of a robot."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from rl_robot_ros.cli import parse_values
 from rl_robot_ros.core.config import resolve_config

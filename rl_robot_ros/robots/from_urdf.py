@@ -34,8 +34,8 @@ def robot_from_urdf(path: Path, stop_time: float = 0.4, gravity_compensated: boo
         for name in ('lower', 'upper', 'velocity', 'effort'):
             value = getattr(joint, name)
             if math.isnan(value) or (name in ('velocity', 'effort') and not value > 0.0):
-                raise ValueError(f'{path}: joint {joint.name} has {name} limit {value}; the safety '
-                                 f'filter needs one, give <limit {name}="..."/>')
+                raise ValueError(f'{path}: joint {joint.name} has {name} limit {value}; the '
+                                 f'safety filter needs one, give <limit {name}="..."/>')
     lower = [joint.lower for joint in joints.values()]
     upper = [joint.upper for joint in joints.values()]
     velocity = tuple(joint.velocity for joint in joints.values())

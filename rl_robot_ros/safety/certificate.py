@@ -130,8 +130,8 @@ class _Demand:
         """
         Return the terms of the inequality at one state, shape (5, n).
 
-        Braking; then the bias at standstill, its part that grows with the square of velocity
-        (Coriolis), its part that grows with velocity (damping); gravity that the robot compensates.
+        Braking; the bias at standstill, its part that grows with the square of velocity
+        (Coriolis), its part that grows with velocity (damping); gravity that is compensated.
         """
         mass, bias = self._dynamics.evaluate(position, velocity)
         brake, forward = np.abs(mass) @ self._braking, bias.copy()
