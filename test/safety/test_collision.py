@@ -106,6 +106,25 @@ def test_free_is_never_said_of_a_path_that_is_not(position, velocity):
         assert least < 0.25
 
 
+@pytest.mark.parametrize('samples', [2, 3, 50])
+def test_what_lies_between_two_samples_is_not_overlooked(samples):
+    limit = make_limit(samples=samples)
+    start, velocity = np.array([0.5, -0.5, 0.0]), np.array([0.0, 4.0, 0.0])
+    path = limit.path.positions(start[None], velocity[None], 2)[:, 0]
+    assert gaps(path).min() > 0.2  # through the post in between
+    assert not limit.free(start, velocity)
+    assert limit.scale(start, velocity, limit.path.brake(velocity), np.zeros(3)) == 0.0
+
+
+def test_what_happens_within_the_period_is_not_overlooked():
+    """Back where it was after one period, and moving away: it has been at the post."""
+    limit = CollisionLimit(ROBOT, Gantry(), np.full(3, 1e6), CONFIG)
+    start, velocity = POST - [2.0 * RADIUS + 0.05, 0.0, 0.0], np.array([100.0, 0.0, 0.0])
+    assert limit.free(start, -velocity)
+    turn = -2.0 * velocity / PERIOD
+    assert limit.scale(start, velocity, limit.path.brake(velocity), turn) < 1.0
+
+
 def test_far_away_nothing_is_changed_and_little_computed():
     limit = make_limit()
     loop = Loop(limit, (-1.5, 0.0, 0.5))
