@@ -194,6 +194,34 @@ class Dynamics(Protocol):
         ...
 
 
+class Geometry(Protocol):
+    """
+    What a robot fills of space: capsules, in the base frame.
+
+    A capsule is everything within `radius` of its axis, a segment.  Positions are those of the
+    actuated joints, and nothing else moves.
+    """
+
+    links: tuple[str, ...]  # the link of every capsule; a link may have several
+    radius: Vector  # [m], shape (capsules,)
+    length: Vector  # [m] of the axis, 0 for a sphere, shape (capsules,)
+    moves: NDArray[np.bool_]  # whether a joint carries a capsule, shape (capsules, joints)
+    reach: Vector  # [m/rad or 1], shape (capsules, joints), see below
+
+    # `reach` bounds, over all positions within the limits, how far any point of the capsule's
+    # axis is from the axis of the joint (carried by it or not); it is 1 for a prismatic joint.
+    # So a joint that moves by dq moves no point of an axis that it carries by more than reach dq.
+
+    def capsules(self, position: Vector) -> Vector:
+        """
+        Return the two ends of every axis [m].
+
+        :param position: [rad or m] shape (joints,) or (configurations, joints).
+        :returns: shape (capsules, 2, 3) or (configurations, capsules, 2, 3), a new array.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Goal:
     """What kind of goal a task takes: how many numbers, and which message carries them."""

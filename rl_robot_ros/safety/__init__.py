@@ -18,6 +18,11 @@ file             one concept each
 `model_limit`    :class:`ViabilityLimit`: all of these, with the robot's equation of motion
 `bounds`         pure functions of the model-free limits: clamp, effort rate, braking envelope
 `envelope`       :class:`BrakingEnvelope`: velocity and position limits without a model
+`collision`      :class:`CollisionLimit`: links stay off each other, table and workspace
+`stop_path`      :class:`StopPath`: where every joint goes when all of them brake
+`clearance`      :class:`Clearance`: everything that is watched, as rows of distances
+`pairs`          the allowed-collision matrix: which pairs of links are watched, and why not
+`distance`       distances of capsules from each other and from planes
 `monitor`        :class:`StateMonitor`: is this joint state finite, possible and inside the limits?
 `intake`         :class:`RequestIntake`: complete, finite and fresh requests, of whom
 `hold`           :class:`ControlledStop`: brake every joint to standstill, then hold it there
