@@ -34,7 +34,9 @@ from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.robots.dynamics import dynamics_of
+from rl_robot_ros.robots.geometry import MujocoGeometry
 from rl_robot_ros.safety.certificate import Certificate
+from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.filter import SafetyFilter
 from rl_robot_ros.sim.world import World
@@ -61,14 +63,17 @@ def _certificate(robot: RobotSpec, config: SafetyConfig) -> Certificate | None:
                         dynamics=dynamics_of(robot, config.payload)).certificate
 
 
-def make_filter(robot: RobotSpec, config: SafetyConfig) -> SafetyFilter:
+def make_filter(robot: RobotSpec, config: SafetyConfig,
+                collision: CollisionConfig = CollisionConfig()) -> SafetyFilter:
     """
     Build the filter that the graph's `safety_filter` builds, for answers without delay.
 
     :raises ValueError: a bad option, or limits that cannot be certified.
     """
     result = SafetyFilter(robot, config=config, dynamics=dynamics_of(robot, config.payload),
-                          certificate=_certificate(robot, config))
+                          certificate=_certificate(robot, config),
+                          geometry=MujocoGeometry(robot) if collision.enabled else None,
+                          collision=collision)
     result.set_lockstep(True)
     return result
 
@@ -83,6 +88,7 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
     :param efforts: normalised effort set for discrete actions, shape (choices, n_actuated); rows
         then have the extra column ``effort`` too.
     :param safety: configuration of the safety filter; start hold and fade-in are left out.
+    :param collision: configuration of its collision limit, which is off by default.
     :param evaluation: episodes of full length, rows marked as evaluation.
     """
 
@@ -90,14 +96,15 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
 
     def __init__(self, robot: RobotSpec, task: Task, *, extra: tuple[Term, ...] = (),
                  efforts: tuple[tuple[float, ...], ...] = (),
-                 safety: SafetyConfig = SafetyConfig(), evaluation: bool = False,
+                 safety: SafetyConfig = SafetyConfig(),
+                 collision: CollisionConfig = CollisionConfig(), evaluation: bool = False,
                  render_mode: str | None = None) -> None:
         self.robot = robot
         self.task = task
         self.world = World(robot)
         # The robot is put at rest and known to be: nothing to wait for before the first request,
         # and every seeded episode is the same whatever came before it.
-        self.filter = make_filter(robot, replace(safety, start_hold=0.0, fade_in=0.0))
+        self.filter = make_filter(robot, replace(safety, start_hold=0.0, fade_in=0.0), collision)
         self.efforts = np.array(efforts)
         self.evaluation = evaluation
         self.render_mode = render_mode
@@ -129,7 +136,9 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
         """
         spec = resolve('robot', robot)
         safety = resolve_config(SafetyConfig, parameters or {}, 'safety.')
-        return cls(spec, make_task(spec, task, parameters, presets), safety=safety, **options)
+        collision = resolve_config(CollisionConfig, parameters or {}, 'collision.')
+        return cls(spec, make_task(spec, task, parameters, presets), safety=safety,
+                   collision=collision, **options)
 
     def reset(self, *, seed: int | None = None,
               options: dict[str, Any] | None = None) -> tuple[Vector, dict[str, Any]]:

@@ -18,6 +18,7 @@ from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.env import RobotEnv
 from rl_robot_ros.learning.episodes import EpisodeCollector
 from rl_robot_ros.learning.session import Session
+from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import LearnerConfig
 from rl_robot_ros.settings import Settings
@@ -32,7 +33,8 @@ def make_session(settings: Settings) -> tuple[RobotEnv, Session]:
     algorithm = resolve('algorithm', graph.algorithm)
     task = resolve('task', graph.task)(robot, settings.task)
     env = RobotEnv(robot, task, extra=algorithm.extra_columns(len(robot.actuated)),
-                   safety=resolve_config(SafetyConfig, values, 'safety.'))
+                   safety=resolve_config(SafetyConfig, values, 'safety.'),
+                   collision=resolve_config(CollisionConfig, values, 'collision.'))
     session = Session(robot, task, algorithm, settings.algorithm,
                       resolve_config(FlowConfig, values, 'sync.'),
                       resolve_config(LearnerConfig, values, 'learner.'),
@@ -90,7 +92,8 @@ def run_episodes(settings: Settings, weights: WeightSet, episodes: int, seed: in
     task = resolve('task', settings.graph.task)(robot, settings.task)
     contract = PolicyContract.parse(weights.schema)
     env = RobotEnv(robot, task, extra=contract.extra, evaluation=True,
-                   safety=resolve_config(SafetyConfig, values, 'safety.'))
+                   safety=resolve_config(SafetyConfig, values, 'safety.'),
+                   collision=resolve_config(CollisionConfig, values, 'collision.'))
     policy, rng = Policy(contract.network, weights.weights), np.random.default_rng(seed)
     collector = EpisodeCollector(env.layout, robot.decision_period)
     observation, _ = env.reset(seed=seed)

@@ -23,6 +23,7 @@ from rl_robot_ros.core.dialogue import LOCKSTEP
 from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
 import yaml
 
@@ -129,6 +130,7 @@ class StopConfig:
 SECTIONS: dict[str, type] = {
     '': GraphConfig, 'sync.': FlowConfig, 'sim.': SimConfig, 'policy.': PolicyConfig,
     'experience.': ExperienceConfig, 'filter.': FilterConfig, 'safety.': SafetyConfig,
+    'collision.': CollisionConfig,
     'learner.': LearnerConfig, 'stop.': StopConfig,
 }
 EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str}

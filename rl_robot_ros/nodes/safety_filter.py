@@ -30,9 +30,11 @@ from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.nodes.timing import Timing
 from rl_robot_ros.robots.dynamics import dynamics_of
+from rl_robot_ros.robots.geometry import MujocoGeometry
 from rl_robot_ros.robots.joint_limits import load_joint_limits
 from rl_robot_ros.robots.urdf import differences
 from rl_robot_ros.robots.urdf import parse_joints
+from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.filter import SafetyFilter
 from rl_robot_ros.safety.limits import JointLimits
@@ -62,8 +64,11 @@ class SafetyFilterNode(RobotNode):
         if config.joint_limits_file:
             limits = limits.tightened(**load_joint_limits(Path(config.joint_limits_file)))
         safety = self.configure(SafetyConfig, 'safety.')
-        self.filter = SafetyFilter(self.robot, limits, safety,
-                                   dynamics_of(self.robot, safety.payload))
+        collision = self.configure(CollisionConfig, 'collision.')
+        self.filter = SafetyFilter(
+            self.robot, limits, safety, dynamics_of(self.robot, safety.payload),
+            geometry=MujocoGeometry(self.robot) if collision.enabled else None,
+            collision=collision)
         pace = self.configure(SimConfig, 'sim.')
         self._period = self.robot.control_period / pace.real_time_factor
         self._state_timeout = self.filter.state_timeout / pace.real_time_factor

@@ -8,12 +8,15 @@ from numpy.typing import ArrayLike
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
 from rl_robot_ros.core.spec import Dynamics
+from rl_robot_ros.core.spec import Geometry
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety import delivery
 from rl_robot_ros.safety import intake
 from rl_robot_ros.safety.certificate import Certificate
 from rl_robot_ros.safety.certificate import require_certificate
+from rl_robot_ros.safety.collision import CollisionLimit
+from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.delivery import Delivery
 from rl_robot_ros.safety.delivery import State
@@ -69,14 +72,16 @@ class SafetyFilter:
 
     def __init__(self, robot: RobotSpec, limits: JointLimits | None = None,
                  config: SafetyConfig = SafetyConfig(), dynamics: Dynamics | None = None,
-                 certificate: Certificate | None = None) -> None:
+                 certificate: Certificate | None = None, geometry: Geometry | None = None,
+                 collision: CollisionConfig = CollisionConfig()) -> None:
         """
         Prepare for one robot.
 
         :param limits: tightened limits, those of the datasheet where None.
         :param dynamics: the robot's equation of motion, None where there is none.
         :param certificate: the result of `require_certificate` for these very arguments; None
-            computes it, which takes half a second.
+            computes it, which takes about a second.
+        :param geometry: what the robot fills of space, needed where `collision` is enabled.
         :raises ValueError: a limit is missing or wider than the datasheet's, an option is out of
             range, or (CertificateError) the limits of the model mode cannot be certified.
         """
@@ -90,6 +95,12 @@ class SafetyFilter:
         self.state_timeout = max(self.config.state_timeout, 3 * period)
         self.counters = dict.fromkeys(COUNTERS, 0)
         self._model = self._make_model(robot, limits, dynamics, certificate)
+        if collision.enabled:
+            if self._model is None or geometry is None:
+                raise ValueError(f'collision.enabled is true, but robot {robot.name} has no model '
+                                 'to brake by (safety.mode, or a joint without a motor)')
+            self._model.collision = CollisionLimit(
+                robot, geometry, self._model.braking_acceleration, collision)
         self._limit = self._model or BrakingEnvelope(robot, self.limits, self.config)
         self._monitor = StateMonitor(robot, self.limits, self.config)
         self._hold = ControlledStop(robot, self.limits, self.config,
@@ -143,9 +154,16 @@ class SafetyFilter:
         """Return a few values for diagnostics; the counters are in it."""
         return {'phase': self.phase.value, 'reason': self.reason,
                 'mode': MODEL_FREE if self._model is None else self._model.describe(),
-                'recovering': int(self._limit.recovering),
+                'recovering': int(self._limit.recovering), **self._nearest(),
                 'blend': self._machine.blend, 'stop_asserted': int(self._machine.stop_asserted),
                 'complaint': self._monitor.complaint, **self.counters}
+
+    def _nearest(self) -> dict[str, str | float]:
+        """Tell what is nearest to a collision."""
+        if self._model is None or self._model.collision is None or not self._usable:
+            return {}
+        pair, distance = self._model.collision.nearest(self._monitor.position)
+        return {'nearest': pair, 'nearest_distance_m': distance}
 
     def set_lockstep(self, lockstep: bool) -> None:
         """Tell whether a simulator waits for every answer: then no command is ever in flight."""

@@ -10,11 +10,15 @@ from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety.bounds import clamp
 from rl_robot_ros.safety.certificate import Certificate
+from rl_robot_ros.safety.collision import CollisionLimit
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.observer import DisturbanceObserver
 from rl_robot_ros.safety.torque_map import feasible_effort
 from rl_robot_ros.safety.viability import upper_bound
+
+VIABILITY = 'limited to what can still be braked'
+COLLISION = 'limited to keep clear of a collision'
 
 
 class ViabilityLimit:
@@ -32,14 +36,17 @@ class ViabilityLimit:
     :param config: margins, kappa, observer, latency.
     :param dynamics: the robot's equation of motion.
     :param certificate: braking accelerations that are certified for all of these.
+    :param collision: keeps links off each other and off the world, by the same braking; None
+        where nothing does.
     """
 
-    reason = 'limited to what can still be braked'
-
     def __init__(self, robot: RobotSpec, limits: JointLimits, config: SafetyConfig,
-                 dynamics: Dynamics, certificate: Certificate) -> None:
+                 dynamics: Dynamics, certificate: Certificate,
+                 collision: CollisionLimit | None = None) -> None:
         size = len(robot.actuated)
         self.dynamics = dynamics
+        self.collision = collision
+        self.reason = VIABILITY
         self.braking_acceleration = np.array(certificate.braking)
         self.observer = DisturbanceObserver(size, config.observer_gain, config.extra_braking)
         self._period = robot.control_period
@@ -73,6 +80,8 @@ class ViabilityLimit:
         self.observer.begin()
         self._in_flight.clear()
         self.recovering = True
+        if self.collision is not None:
+            self.collision.begin()
 
     def describe(self) -> str:
         """Say in one line what is certified."""
@@ -109,7 +118,7 @@ class ViabilityLimit:
             self.observer.skip()
             for _ in range(min(periods - 1, self._latency) if self._in_flight else 0):
                 self._in_flight.append(self._in_flight[-1])  # it stayed applied
-        now = velocity
+        now, self.reason = velocity, VIABILITY
         position, velocity, mass, bias = self._when_it_acts(position, velocity)
         clamp(effort, -self._effort_limit, self._effort_limit, effort)
         acceleration = self.dynamics.solve(effort - bias)
@@ -121,8 +130,31 @@ class ViabilityLimit:
                 effort[:] = feasible_effort(clipped, mass, bias, box,
                                             _box(lower, upper, self._gentle), self._effort_limit)
                 acceleration = self.dynamics.solve(effort - bias)
+        if self.collision is not None and self._keep_clear(position, velocity, mass, bias, effort,
+                                                           acceleration):
+            acceleration = self.dynamics.solve(effort - bias)
         if not self._latency:
             self.observer.expect(now, acceleration)
+
+    def _keep_clear(self, position: Vector, velocity: Vector, mass: Vector, bias: Vector,
+                    effort: Vector, acceleration: Vector) -> bool:
+        """
+        Slide `effort` towards braking where it would lead into something; says whether it did.
+
+        Both ends respect all bounds, which are convex, so what lies between does too.
+        """
+        assert self.collision is not None
+        brake = self.collision.path.brake(velocity)
+        scale = self.collision.scale(position, velocity, brake, acceleration)
+        if scale == 1.0:
+            return False
+        lower, upper = self._bounds(position, velocity)
+        hard = _box(lower, upper, self._hard)
+        backup = feasible_effort(clamp(brake, *hard), mass, bias, hard,
+                                 _box(lower, upper, self._gentle), self._effort_limit)
+        effort[:] = backup + scale * (effort - backup)
+        self.reason = COLLISION
+        return True
 
     def _when_it_acts(self, position: Vector, velocity: Vector
                       ) -> tuple[Vector, Vector, Vector, Vector]:
