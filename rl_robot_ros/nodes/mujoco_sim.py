@@ -128,8 +128,10 @@ class MujocoSim(RobotNode):
                 self.warn('diverged', f'{error}; starting a new episode')
                 self._new_episode()
                 return
-        self.counts['steps'] += 1
         self.clock.tick()
+        # The state first: everybody waits for it, and nobody for our books.
+        self._publish()
+        self.counts['steps'] += 1
         self._last_step = time.monotonic()
         self.timing.mark(self._last_step)
 
