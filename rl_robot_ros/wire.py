@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+import math
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -89,7 +90,7 @@ class JointReader:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         self._order_of: list[str] | None = None
-        self._index: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self._index: NDArray[np.intp] | None = None  # None: the message's order is ours
 
     def read(self, message: JointState, *fields: str) -> list[Vector]:
         """
@@ -99,15 +100,18 @@ class JointReader:
         """
         names = message.name
         if names != self._order_of:
-            self._index = self._find(names)
+            index = self._find(names)
+            self._index = None if tuple(names) == self.names else index
             self._order_of = list(names)
         result = []
         for field in fields:
             raw = getattr(message, field)
             if len(raw) != len(names):
                 raise WireError('length', f'{len(names)} names but {len(raw)} values of {field}')
-            values = np.frombuffer(raw)[self._index] if len(raw) else np.zeros(0)
-            if not np.isfinite(values).all():
+            values = np.frombuffer(raw) if len(raw) else np.zeros(0)
+            values = values.copy() if self._index is None else values[self._index]
+            # One addition each finds nearly every message good; what is not finite stays so.
+            if not math.isfinite(sum(raw)) and not np.isfinite(values).all():
                 raise WireError('finite', f'{field} is {values.tolist()} for {self.names}')
             result.append(values)
         return result
@@ -157,6 +161,18 @@ def joint_state(names: Sequence[str], stamp: int, frame_id: str = '', *,
         if len(values):
             setattr(message, field, floats(values))
     return message
+
+
+class EffortsWriter:
+    """Write one effort command again and again, as :class:`JointWriter` does with joint states."""
+
+    def __init__(self) -> None:
+        self.message = Float64MultiArray()
+
+    def write(self, effort: Vector) -> Float64MultiArray:
+        """Return the one message, filled in; it is valid until the next call."""
+        self.message.data = array('d', effort.tobytes())
+        return self.message
 
 
 def efforts_message(effort: Vector) -> Float64MultiArray:

@@ -82,6 +82,7 @@ class SafetyFilterNode(RobotNode):
         self._requests = wire.JointReader(self.robot.actuated)
         self._teleops = wire.JointReader(self.robot.actuated)
         self._writer = wire.JointWriter(self.robot.actuated)
+        self._efforts = wire.EffortsWriter()
         self._stamp = -1
         self._mark = (HARDWARE, -1)
         self._state: tuple[Vector, Vector] | None = None
@@ -199,7 +200,7 @@ class SafetyFilterNode(RobotNode):
         verdict = self.filter.step(*self._state, request, teleop, self._periods)
         command = self._writer.write(self._stamp, verdict.source, effort=verdict.effort)
         self._command_out.publish(command)
-        self._controller_out.publish(wire.efforts_message(verdict.motor_effort))
+        self._controller_out.publish(self._efforts.write(verdict.motor_effort))
         self._answered = command
         if self._listeners and request is not None:
             self._intervention_out.publish(wire.joint_state(
