@@ -100,7 +100,7 @@ class Actor:
             return
         action = command.effort / self._robot.action_to_effort
         self._applied = Applied(action, command.source,
-                                not np.array_equal(command.effort, self._effort))
+                                bool((command.effort != self._effort).any()))
         self.blocked = command.source == 'stop'
         if self._pending is not None:
             self._take(self._pending)
@@ -207,6 +207,12 @@ class Actor:
         self._pending = state
         recorder = self.recorder
         if recorder.deciding and self._answered >= 0:
+            applied = self._applied
+            if applied is not None and not recorder.may_complete(applied):
+                # The action is held whatever the judgement: the robot need not wait for it.
+                self._answer(state)
+                recorder.judge(state.position, state.velocity, applied)
+                return
             if not self._judge(state):
                 return
         if self.blocked and not recorder.deciding:
@@ -214,6 +220,9 @@ class Actor:
             return
         if not recorder.deciding and not self._decide(state):
             return
+        self._answer(state)
+
+    def _answer(self, state: State) -> None:
         self._pending = None
         self.waiting = ''
         self._answered = state.stamp

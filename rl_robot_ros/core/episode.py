@@ -124,6 +124,11 @@ class Recorder:
         self._row = None
         return was_open
 
+    def may_complete(self, applied: Applied) -> bool:
+        """Tell, before :meth:`judge`, whether the state after `applied` may complete the row."""
+        return (self.task.terminates or self._labelled or applied.source == 'stop'
+                or self._count + 1 >= self.periods or self.steps + 1 >= self.max_steps)
+
     def judge(self, position: Vector, velocity: Vector, applied: Applied) -> Step:
         """
         Judge one control state that followed `applied`; completes the row where it is due.

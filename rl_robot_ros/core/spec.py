@@ -252,6 +252,7 @@ class Task(Protocol):
     observation_terms: tuple[Term, ...]
     reward_terms: tuple[str, ...]
     goal: Goal
+    terminates: bool  # whether `Outcome.terminated` can ever be true
     max_episode_steps: int  # control periods
     train_episode_steps: int  # control periods; exploring episodes may be shorter
 

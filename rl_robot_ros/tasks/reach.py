@@ -103,6 +103,7 @@ class Reach:
                      'train_episode_steps': 1000},
     }
     goal = Goal(size=3, kind='position')
+    terminates = False
     reward_terms = ('distance', 'velocity', 'energy', 'smoothness', 'bonus')
 
     def __init__(self, robot: RobotSpec, config: ReachConfig = ReachConfig()) -> None:

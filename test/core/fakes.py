@@ -54,6 +54,10 @@ class FakeTask:
         self.goals: list[float] = []
         self.current = np.zeros(1)
 
+    @property
+    def terminates(self):
+        return bool(self.terminal)
+
     def initial_state(self, rng):
         return np.zeros(3), np.zeros(3)
 

@@ -59,6 +59,42 @@ def test_the_whole_conversation_in_lockstep():
     assert (graph.actor.version, graph.actor.simulated) == (1, True)
 
 
+def heard_at_judgement(graph, k):
+    """Send state k; returns what had been said of it when the task judged it."""
+    heard = []
+    judge = graph.task.evaluate
+
+    def evaluate(*arguments):
+        heard.append(k in graph.requests())
+        return judge(*arguments)
+
+    graph.task.evaluate = evaluate
+    graph.state(k)
+    return heard
+
+
+def test_a_held_effort_is_sent_before_the_state_is_judged():
+    graph = Graph()
+    graph.start()
+    graph.command(1)
+    assert heard_at_judgement(graph, 2) == [True]
+
+
+@pytest.mark.parametrize('why', ['row', 'terminates', 'steps', 'label', 'stop'])
+def test_what_may_complete_a_row_is_judged_before_the_answer(why):
+    graph = Graph(train_steps=1 if why == 'steps' else 1000)
+    if why == 'terminates':
+        graph.task.terminal = {99}
+    graph.start()
+    if why == 'row':
+        graph.steps(2, 2)
+    if why == 'label':
+        assert graph.actor.label_success()
+    k = 3 if why == 'row' else 2
+    graph.command(k - 1, source='stop' if why == 'stop' else 'policy')
+    assert heard_at_judgement(graph, k) == [False]
+
+
 def test_what_was_asked_for_and_let_through_is_not_filtered():
     graph = Graph()
     graph.start()
