@@ -165,6 +165,28 @@ class SafetyFilter:
         """
         self._judge(self._monitor.lost(reason))
 
+    def fault(self, reason: str) -> None:
+        """Latch a fault that somebody else has found; the state may still be braked with."""
+        self._judge(Finding(reason, usable=True, fatal=True))
+
+    def stand_by(self) -> Verdict:
+        """Brake along the last known motion and complain of nothing: simulated time stands."""
+        self._usable = False
+        return self._deliver_held('', 1)
+
+    def take_over(self, old: SafetyFilter) -> None:
+        """
+        Go on where another filter has been, with other options or limits, in the middle of things.
+
+        Phase, stop, effort rate and counters go on; detectors and limits begin anew.
+        """
+        self._machine.take_over(old._machine)
+        self._monitor.position[:] = old._monitor.position
+        self._monitor.velocity[:] = old._monitor.velocity
+        self._monitor.complaint = old._monitor.complaint
+        self._applied[:] = old._applied
+        self.counters.update(old.counters)
+
     def reset(self) -> tuple[bool, str]:
         """Leave a stopped phase for IDLE; refused with the reason while its cause persists."""
         stopped = self._machine.stopping
