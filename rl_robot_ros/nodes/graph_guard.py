@@ -14,6 +14,7 @@ from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 LOOK_PERIOD = 0.5  # [s] of the steady clock between two looks
+ASK_EVERY = 4  # looks
 HELPERS = ('safety_watchdog',)  # speak and listen on the controller's topic when all else fails
 CONTROLLER = 'effort_controller'
 
@@ -48,14 +49,15 @@ class GraphGuard:
     def __init__(self, node: Node, joints: Sequence[str], inputs: Sequence[Subscription],
                  requests: Subscription, controller: Publisher, several_allowed: bool) -> None:
         self._node = node
-        self._joints = tuple(joints)
+        self._joints = list(joints)
         self._inputs = inputs
         self._requests = requests
         self._controller = controller
         self._several_allowed = several_allowed
         self._client = node.create_client(GetParameters, f'{CONTROLLER}/get_parameters')
-        self._answer: Any = None  # of the controller, about its joints
-        self._asked_joints: tuple[str, ...] | None = None
+        self._call: Any = None  # to the controller, about its joints
+        self._told: Any = None  # what it answered
+        self._looks = 0
         self.refusal = 'has not looked at the graph yet'  # why nothing may move, or empty
         self.complaints: list[str] = []
         self.controller_listens = False
@@ -90,22 +92,27 @@ class GraphGuard:
         return found
 
     def _check_joints(self) -> list[str]:
-        """Ask the controller for its joints once, as soon as it can be asked."""
+        """Ask the controller for its joints, again and again: it may be another one by now."""
         if not self._client.service_is_ready():
-            self._answer = self._asked_joints = None
+            self._call = self._told = None
+            self._looks = 0
             return []
-        if self._answer is None:
-            self._answer = self._client.call_async(GetParameters.Request(names=['joints']))
-        if self._asked_joints is None:
-            if not self._answer.done():
-                return [f'{CONTROLLER} has not told its joints yet']
-            values = self._answer.result().values
-            if not values or values[0].type != ParameterType.PARAMETER_STRING_ARRAY:
-                return [f'{CONTROLLER} has no parameter joints']
-            self._asked_joints = tuple(values[0].string_array_value)
-        if self._asked_joints != self._joints:
-            return [f'{CONTROLLER} has joints {list(self._asked_joints)}, the filter sends '
-                    f'{list(self._joints)}']
+        if self._call is not None and self._call.done():
+            self._told = self._call.result().values
+            self._call = None
+        if self._looks % ASK_EVERY == 0:
+            if self._call is not None:  # an answer may get lost, or its controller has gone
+                self._client.remove_pending_request(self._call)
+                self._told = None
+            self._call = self._client.call_async(GetParameters.Request(names=['joints']))
+        self._looks += 1
+        if self._told is None:
+            return [f'{CONTROLLER} has not told its joints yet']
+        if not self._told or self._told[0].type != ParameterType.PARAMETER_STRING_ARRAY:
+            return [f'{CONTROLLER} has no parameter joints']
+        joints = list(self._told[0].string_array_value)
+        if joints != self._joints:
+            return [f'{CONTROLLER} has joints {joints}, the filter sends {self._joints}']
         return []
 
     def _check_qos(self) -> list[str]:

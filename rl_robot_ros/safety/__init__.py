@@ -18,6 +18,8 @@ file             one concept each
 `monitor`        :class:`StateMonitor`: is this joint state finite, possible and inside the limits?
 `intake`         :class:`RequestIntake`: complete, finite and fresh requests, of whom
 `hold`           :class:`ControlledStop`: brake every joint to standstill, then hold it there
+`realised`       :class:`RealisedEffort`: do the motors do what they were told?
+`tightening`     which way an option may be turned while the robot moves
 `state_machine`  :class:`StateMachine`: phases, latched stop and fault, reset, fade-in
 `filter`         :class:`SafetyFilter`: all of it, one call per joint state
 ================ ==============================================================================

