@@ -46,7 +46,8 @@ def main() -> None:
                          'sync.enabled:=false', '-p', f'policy.checkpoint:={policy_file}'])
         sim, safety, policy = MujocoSim(), SafetyFilterNode(), PolicyNode()
     sim._states, sim._clock_out = Tap(), Tap()
-    safety._command_out, safety._controller_out = Tap(), Tap()
+    outputs = safety.guarded.out
+    outputs.command, outputs.controller = Tap(), Tap()
     policy._request_out, policy._goal_out = Tap(), Tap()
     policy.experience._publisher = Tap()
     policy.reset = lambda filter_too: sim._new_episode()
@@ -61,7 +62,7 @@ def main() -> None:
         if stamp != sim.clock.stamp:
             continue  # the episode ended
         timed(spent, 'safety_filter', safety._on_request, policy._request_out.message)
-        command = safety._command_out.message
+        command = outputs.command.message
         timed(spent, 'policy', policy._on_command, command)
         timed(spent, 'mujoco_sim', sim._on_effort_command, command)
     steps = sim.counts['steps']

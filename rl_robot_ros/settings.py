@@ -92,10 +92,33 @@ class ExperienceConfig:
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """Where limits come from."""
+    """Where limits come from, and what the filter node watches beside the joints."""
 
     joint_limits_file: str = option('', 'YAML with joint_limits in ros2_control keys; it can only '
                                     'tighten the limits of the datasheet')
+    require_description: bool = option(False, 'wait for robot_description before anything is sent '
+                                       'to the motors')
+    joint_state_parts: int = option(1, 'messages in which the robot publishes one joint state, '
+                                    'for instance by two drivers', unit='messages', low=1,
+                                    high=64)
+    allow_multiple_publishers: bool = option(False, 'follow effort_request although several nodes '
+                                             'publish it, outside lockstep')
+    enable_timeout: float = option(0.0, 'stop, latched, when safety_filter/enable (std_msgs/Bool) '
+                                   'was not true for this long; 0: nobody has to say so',
+                                   unit='s', low=0.0, high=10.0)
+    overrun: float = option(1.0, 'an answer that comes later than this after its state is late',
+                            unit='control periods', low=0.1, high=1000.0)
+    max_overruns: int = option(20, 'brake at this many late answers in a row, outside lockstep',
+                               low=1, high=100_000)
+    measured_effort: str = option(
+        'off', 'what effort in joint_states is, to compare it with what was commanded: command '
+        '(like the command), total (with a gravity compensation that the command does not hold), '
+        'or off', choices=('off', 'command', 'total'))
+    effort_tolerance: float = option(
+        0.2, 'fault when measured and commanded effort differ by this part of the effort limit; a '
+        'robot that stands may not start then', low=0.01, high=10.0)
+    effort_window: int = option(40, 'memory of that comparison', unit='control periods', low=1,
+                                high=10_000)
 
 
 @dataclass(frozen=True)

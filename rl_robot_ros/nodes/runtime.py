@@ -52,6 +52,7 @@ EXPERIENCE_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100,
                             reliability=ReliabilityPolicy.RELIABLE)
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+LONGEST_TRACEBACK = 2000  # characters in diagnostics and log
 LAST_WORDS = Duration(seconds=0.2)  # a last command is given this long to arrive
 
 
@@ -79,6 +80,7 @@ class RobotNode(Node):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.errors = 0
+        self.last_error = ''  # where the newest exception came from
         self.stop_requested: list[int] = []
         self.exit_status = 0
         self.spinner: Any = None
@@ -122,7 +124,7 @@ class RobotNode(Node):
     def _publish_diagnostics(self) -> None:
         level, message, values = self.describe()
         if self.errors:
-            values['errors'] = self.errors
+            values |= {'errors': self.errors, 'last_error': self.last_error}
             level = max(level, DiagnosticStatus.ERROR)
         array = DiagnosticArray()
         array.header.stamp = self.get_clock().now().to_msg()
@@ -137,8 +139,9 @@ class RobotNode(Node):
     def on_error(self, error: Exception) -> None:
         """Report an exception that left a callback; the node stays up."""
         self.errors += 1
+        self.last_error = ''.join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
         self.warn(f'error {type(error).__name__}', 'internal error in a callback, carrying on: '
-                  + ''.join(traceback.format_exception(error)))
+                  + self.last_error)
 
     def close(self) -> None:
         """Send what must be sent last; called once, before the context is shut down."""

@@ -7,6 +7,7 @@ Only the standard library is needed: joint names, types and limits are attribute
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -95,3 +96,22 @@ def differences(robot: RobotSpec, joints: dict[str, UrdfJoint]) -> list[str]:
         found += [f'joint {name}: {field} is {getattr(joint, field)} in the URDF, the datasheet '
                   f'says {value}' for field, covered, value in checks if not covered]
     return found
+
+
+def limits_of(joints: dict[str, UrdfJoint], names: Sequence[str]) -> list[tuple[float, ...]]:
+    """
+    Return lower, upper, velocity and effort limits of the joints called `names`.
+
+    :raises ValueError: names every joint that is not movable and every limit that is not there.
+    """
+    missing = [f'{name} is not movable in it' for name in names if name not in joints]
+    there = [joints[name] for name in names if name in joints]
+    for joint in there:
+        missing += [f'{joint.name} has no {field} limit' for field in ('lower', 'upper')
+                    if math.isnan(getattr(joint, field))]
+        missing += [f'{joint.name} has {field} limit {getattr(joint, field)}'
+                    for field in ('velocity', 'effort') if not getattr(joint, field) > 0.0]
+    if missing:
+        raise ValueError('robot description does not limit every motor: ' + '; '.join(missing))
+    return [tuple(getattr(joint, field) for joint in there)
+            for field in ('lower', 'upper', 'velocity', 'effort')]

@@ -26,6 +26,8 @@ file             one concept each
 `monitor`        :class:`StateMonitor`: is this joint state finite, possible and inside the limits?
 `intake`         :class:`RequestIntake`: complete, finite and fresh requests, of whom
 `hold`           :class:`ControlledStop`: brake every joint to standstill, then hold it there
+`realised`       :class:`RealisedEffort`: do the motors do what they were told?
+`tightening`     which way an option may be turned while the robot moves
 `state_machine`  :class:`StateMachine`: phases, latched stop and fault, reset, fade-in
 `delivery`       :class:`Delivery`: every limit in order, and what it changed
 `filter`         :class:`SafetyFilter`: all of it, one call per joint state
@@ -34,8 +36,8 @@ file             one concept each
 
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.filter import SafetyFilter
-from rl_robot_ros.safety.filter import Verdict
 from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.state_machine import Phase
+from rl_robot_ros.safety.verdict import Verdict
 
 __all__ = ['JointLimits', 'Phase', 'SafetyConfig', 'SafetyFilter', 'Verdict']

@@ -40,6 +40,10 @@ class EffortLimit(Protocol):
         """Hear what was sent [N m or N], in every phase, by whomever."""
         ...
 
+    def status(self, position: Vector) -> dict[str, str | int | float]:
+        """Tell how good a limit this is, for diagnostics."""
+        ...
+
 
 class BrakingEnvelope:
     """
@@ -146,3 +150,7 @@ class BrakingEnvelope:
 
     def sent(self, effort: Vector) -> None:
         """Hear what was sent, which makes no difference here."""
+
+    def status(self, position: Vector) -> dict[str, str | int | float]:
+        """Tell that this is no guarantee."""
+        return {'mode': 'model-free mitigation, not safety-rated'}

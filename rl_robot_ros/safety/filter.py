@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from numpy.typing import ArrayLike
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
@@ -13,9 +11,8 @@ from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety import delivery
 from rl_robot_ros.safety import intake
+from rl_robot_ros.safety.assembly import make_model_limit
 from rl_robot_ros.safety.certificate import Certificate
-from rl_robot_ros.safety.certificate import require_certificate
-from rl_robot_ros.safety.collision import CollisionLimit
 from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.delivery import Delivery
@@ -24,37 +21,16 @@ from rl_robot_ros.safety.envelope import BrakingEnvelope
 from rl_robot_ros.safety.hold import ControlledStop
 from rl_robot_ros.safety.intake import RequestIntake
 from rl_robot_ros.safety.limits import JointLimits
-from rl_robot_ros.safety.model_limit import ViabilityLimit
 from rl_robot_ros.safety.monitor import Finding
 from rl_robot_ros.safety.monitor import StateMonitor
 from rl_robot_ros.safety.state_machine import Phase
 from rl_robot_ros.safety.state_machine import StateMachine
+from rl_robot_ros.safety.verdict import Verdict
 
 COUNTERS = ('steps', 'limited', 'bad_states', 'braked', 'faults', 'stops',
             *delivery.COUNTERS, *intake.COUNTERS)
 
 NO_REQUEST = 'no request yet'
-MODEL_FREE = 'model-free mitigation, not safety-rated'
-
-
-class Verdict(NamedTuple):
-    """
-    What goes to the motors, and why.
-
-    :param effort: [N m or N] per actuated joint, on top of gravity compensation; a new array,
-        finite.
-    :param source: whose effort it is: policy, teleop, hold, or stop.
-    :param filtered: whether it differs from what that source asked for; always for hold and stop.
-    :param reason: empty where nothing was changed.
-    :param motor_effort: [N m or N] what the controller is told: `effort`, and the gravity of a
-        robot that does not compensate it; finite, within the effort limits.
-    """
-
-    effort: Vector
-    source: str
-    filtered: bool
-    reason: str
-    motor_effort: Vector
 
 
 class SafetyFilter:
@@ -94,13 +70,8 @@ class SafetyFilter:
         self.command_timeout = max(self.config.command_timeout, 3 * period)
         self.state_timeout = max(self.config.state_timeout, 3 * period)
         self.counters = dict.fromkeys(COUNTERS, 0)
-        self._model = self._make_model(robot, limits, dynamics, certificate)
-        if collision.enabled:
-            if self._model is None or geometry is None:
-                raise ValueError(f'collision.enabled is true, but robot {robot.name} has no model '
-                                 'to brake by (safety.mode, or a joint without a motor)')
-            self._model.collision = CollisionLimit(
-                robot, geometry, self._model.braking_acceleration, collision)
+        self._model = make_model_limit(robot, limits, self.config, dynamics, certificate, geometry,
+                                       collision)
         self._limit = self._model or BrakingEnvelope(robot, self.limits, self.config)
         self._monitor = StateMonitor(robot, self.limits, self.config)
         self._hold = ControlledStop(robot, self.limits, self.config,
@@ -113,22 +84,14 @@ class SafetyFilter:
         lifts = None if dynamics is None or dynamics.compensated else dynamics
         self._delivery = Delivery(robot, self.limits, self._limit, lifts, self.counters)
         self._most_mismatch = self.config.mismatch_time / period
-        self._usable = False
-
-    def _make_model(self, robot: RobotSpec, limits: JointLimits, dynamics: Dynamics | None,
-                    certificate: Certificate | None) -> ViabilityLimit | None:
-        """Certify and build the limit that knows the dynamics, where that is wanted and can be."""
-        self.certificate: Certificate | None = None
-        if self.config.mode == 'model_free' or (dynamics is None and self.config.mode == 'auto'):
-            return None
-        if dynamics is None:
-            raise ValueError(f'safety.mode is model, but robot {robot.name} has no dynamics (a '
-                             'joint without a motor?): set safety.mode to auto or model_free')
-        self.certificate = certificate or require_certificate(robot, limits, self.config,
-                                                              dynamics)
-        return ViabilityLimit(robot, self.limits, self.config, dynamics, self.certificate)
+        self._usable = self._lockstep = False
 
     # -- what the node reports -----------------------------------------------------------------
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """Return what was certified, None in model-free mode."""
+        return None if self._model is None else self._model.certificate
 
     @property
     def phase(self) -> Phase:
@@ -153,20 +116,14 @@ class SafetyFilter:
     def status(self) -> dict[str, str | int | float]:
         """Return a few values for diagnostics; the counters are in it."""
         return {'phase': self.phase.value, 'reason': self.reason,
-                'mode': MODEL_FREE if self._model is None else self._model.describe(),
-                'recovering': int(self._limit.recovering), **self._nearest(),
+                'recovering': int(self._limit.recovering),
+                **self._limit.status(self._monitor.position),
                 'blend': self._machine.blend, 'stop_asserted': int(self._machine.stop_asserted),
                 'complaint': self._monitor.complaint, **self.counters}
 
-    def _nearest(self) -> dict[str, str | float]:
-        """Tell what is nearest to a collision."""
-        if self._model is None or self._model.collision is None or not self._usable:
-            return {}
-        pair, distance = self._model.collision.nearest(self._monitor.position)
-        return {'nearest': pair, 'nearest_distance_m': distance}
-
     def set_lockstep(self, lockstep: bool) -> None:
         """Tell whether a simulator waits for every answer: then no command is ever in flight."""
+        self._lockstep = lockstep
         if self._model is not None:
             self._model.set_latency(0 if lockstep else self.config.latency_periods)
 
@@ -210,6 +167,30 @@ class SafetyFilter:
         Call ``step(None, None, None)`` once per control period from then on, until states return.
         """
         self._judge(self._monitor.lost(reason))
+
+    def fault(self, reason: str) -> None:
+        """Latch a fault that somebody else has found; the state may still be braked with."""
+        self._judge(Finding(reason, usable=True, fatal=True))
+
+    def stand_by(self) -> Verdict:
+        """Brake along the last known motion and complain of nothing: simulated time stands."""
+        self._usable = False
+        self._distrust()
+        return self._deliver_held('', 1)
+
+    def take_over(self, old: SafetyFilter) -> None:
+        """
+        Go on where another filter has been, with other options or limits, in the middle of things.
+
+        Phase, stop, effort rate and counters go on; detectors and limits begin anew.
+        """
+        self._machine.take_over(old._machine)
+        self._monitor.position[:] = old._monitor.position
+        self._monitor.velocity[:] = old._monitor.velocity
+        self._monitor.complaint = old._monitor.complaint
+        self._delivery.applied[:] = old._delivery.applied
+        self.set_lockstep(old._lockstep)
+        self.counters.update(old.counters)
 
     def reset(self) -> tuple[bool, str]:
         """Leave a stopped phase for IDLE; refused with the reason while its cause persists."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import fields
 from dataclasses import replace
@@ -101,6 +102,24 @@ class JointLimits:
     def slowed(self, scale: float) -> JointLimits:
         """Return a copy with velocity limits times `scale`, in (0, 1]."""
         return replace(self, velocity=tuple(scale * value for value in self.velocity))
+
+    def intersected(self, lower: Sequence[float], upper: Sequence[float],
+                    velocity: Sequence[float], effort: Sequence[float]) -> JointLimits:
+        """
+        Return the tighter one of these limits and others, joint by joint.
+
+        :param lower: [rad or m] one per joint, like the other three.
+        :raises ValueError: one of them is no limit, or nothing is left between two of them.
+        """
+        for name, values in (('lower', lower), ('upper', upper), ('velocity', velocity),
+                             ('effort', effort)):
+            for joint, value in zip(self.joints, values):
+                if math.isnan(value):
+                    raise ValueError(f'{joint}: {name} limit is not a number')
+        return replace(self, position_lower=tuple(map(max, self.position_lower, lower)),
+                       position_upper=tuple(map(min, self.position_upper, upper)),
+                       velocity=tuple(map(min, self.velocity, velocity)),
+                       effort=tuple(map(min, self.effort, effort)))
 
     def require_within(self, widest: JointLimits) -> None:
         """Raise ValueError where a limit is wider than in `widest`, or the joints differ."""

@@ -45,6 +45,7 @@ class ViabilityLimit:
                  collision: CollisionLimit | None = None) -> None:
         size = len(robot.actuated)
         self.dynamics = dynamics
+        self.certificate = certificate
         self.collision = collision
         self.reason = VIABILITY
         self.braking_acceleration = np.array(certificate.braking)
@@ -83,10 +84,16 @@ class ViabilityLimit:
         if self.collision is not None:
             self.collision.begin()
 
-    def describe(self) -> str:
-        """Say in one line what is certified."""
-        slowest = self.braking_acceleration.min()
-        return f'model-based, braking certified from {slowest:.2g} rad/s^2, not safety-rated'
+    def status(self, position: Vector) -> dict[str, str | int | float]:
+        """Tell what is certified, how far off the model is, and what is nearest."""
+        values: dict[str, str | int | float] = {
+            'mode': 'model-based, certified, not safety-rated',
+            'certified_share': self.certificate.share,
+            'disturbance': float(np.abs(self.observer.acceleration).max())}
+        if self.collision is not None:
+            pair, distance = self.collision.nearest(position)
+            values |= {'nearest': pair, 'nearest_distance_m': distance}
+        return values
 
     def set_latency(self, latency: int) -> None:
         """Tell how many commands are on their way when a state arrives."""

@@ -117,6 +117,13 @@ class StateMachine:
         self.phase = Phase.STOP
         self.reason = reason
 
+    def take_over(self, old: StateMachine) -> None:
+        """Go on in the phase of another machine; a fade-in goes on at the same blend."""
+        self.phase, self.reason = old.phase, old.reason
+        self.stop_asserted = old.stop_asserted
+        self._configured, self._still = old._configured, old._still
+        self._faded = math.floor(old.blend * self._fade_periods)
+
     def release(self) -> None:
         """Take the stop back; the robot stays stopped until a reset."""
         self.stop_asserted = False

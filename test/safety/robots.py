@@ -52,8 +52,9 @@ def continuous(robot: RobotSpec) -> RobotSpec:
 
 
 def at_once(**changes: Any) -> SafetyConfig:
-    """Make a configuration that is ACTIVE at the first request."""
-    return replace(SafetyConfig(start_hold=0.0, fade_in=0.0), **changes)
+    """Make a configuration that is ACTIVE at the first request, with round margins."""
+    config = SafetyConfig(start_hold=0.0, fade_in=0.0, position_margin=0.01, velocity_margin=0.05)
+    return replace(config, **changes)
 
 
 class Plant:

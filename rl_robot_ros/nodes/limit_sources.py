@@ -1,0 +1,74 @@
+"""Where the safety filter has its limits from: datasheet, URDF, joint_limits.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.robots.joint_limits import load_joint_limits
+from rl_robot_ros.robots.urdf import limits_of
+from rl_robot_ros.robots.urdf import parse_joints
+from rl_robot_ros.robots.urdf import urdf_path
+from rl_robot_ros.safety.limits import JointLimits
+from rl_robot_ros.safety.state_machine import Phase
+
+BEFORE_MOTION = (Phase.UNCONFIGURED, Phase.IDLE)
+
+
+class LimitSources:
+    """
+    The tightest of what datasheet, URDF and `joint_limits.yaml` say.
+
+    The first two are mandatory: a datasheet without a `urdf` file waits for `robot_description`.
+    A description that comes before the robot moves may tighten the limits; one that does not
+    limit every motor, or leaves nothing of a range, keeps the robot from moving.  Once it moves
+    the limits stay as they are.
+
+    :param robot: the datasheet.
+    :param joint_limits_file: ros2_control's joint_limits.yaml, empty for none.
+    :param require_description: wait for `robot_description`.
+    :raises ValueError: a file is no such file, or its limits do not fit.
+    :raises FileNotFoundError: a file is not there.
+    """
+
+    def __init__(self, robot: RobotSpec, joint_limits_file: str,
+                 require_description: bool) -> None:
+        limits = JointLimits.from_robot(robot)
+        if joint_limits_file:
+            limits = limits.tightened(**load_joint_limits(Path(joint_limits_file)))
+        if robot.urdf:
+            limits = _with_urdf(limits, urdf_path(robot).read_text())
+        self._own = limits
+        self.limits = limits
+        self.refusal = 'waits for robot_description' if require_description or not robot.urdf \
+            else ''  # why nothing may move
+        self.complaint = ''  # what is wrong although the robot may move
+        self._text = ''
+
+    def offer(self, text: str, phase: Phase) -> bool:
+        """
+        Take a `robot_description`; returns whether `limits` have changed.
+
+        :param text: URDF.
+        :param phase: of the filter, which decides whether it is too late.
+        """
+        if text == self._text:
+            self.complaint = ''
+            return False
+        if phase not in BEFORE_MOTION:
+            self.complaint = (f'a new robot_description came while the filter is {phase.value}: '
+                              'ignored, restart the filter to use it')
+            return False
+        before = self.limits
+        try:
+            self.limits = _with_urdf(self._own, text)
+        except ValueError as error:
+            self.refusal = str(error)
+            return False
+        self.refusal = self.complaint = ''
+        self._text = text
+        return self.limits != before
+
+
+def _with_urdf(limits: JointLimits, text: str) -> JointLimits:
+    return limits.intersected(*limits_of(parse_joints(text), limits.joints))

@@ -1,0 +1,51 @@
+"""Compares the effort that a robot measures with what was commanded, where it measures any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.nodes.state_stream import Sample
+from rl_robot_ros.robots.dynamics import dynamics_of
+from rl_robot_ros.safety.limits import JointLimits
+from rl_robot_ros.safety.realised import RealisedEffort
+from rl_robot_ros.settings import FilterConfig
+
+
+class MotorCheck:
+    """
+    Feeds :class:`RealisedEffort` with samples.
+
+    While the robot stands, what it finds keeps the robot from moving: a wrong
+    `gravity_compensated` shows there.  While it moves, the caller makes a fault of it.
+
+    :param robot: the datasheet.
+    :param limits: effort limits.
+    :param options: what is measured, how much it may differ, and for how long.
+    """
+
+    def __init__(self, robot: RobotSpec, limits: JointLimits, options: FilterConfig) -> None:
+        self._check: RealisedEffort | None = None
+        if options.measured_effort != 'off':
+            gravity: Callable[[Vector], Vector] | None = None
+            if options.measured_effort == 'total' and robot.gravity_compensated:
+                dynamics = dynamics_of(robot)
+                gravity = None if dynamics is None else dynamics.gravity
+            self._check = RealisedEffort(limits, options.effort_tolerance, options.effort_window,
+                                         gravity)
+        self.refusal = ''  # what is wrong now, empty where nothing is
+        self.commanded: Vector | None = None  # [N m or N] what was sent last
+
+    def begin(self) -> None:
+        """Forget what was: the robot was put elsewhere, or did not hear us."""
+        self.refusal, self.commanded = '', None
+        if self._check is not None:
+            self._check.begin()
+
+    def take(self, sample: Sample) -> str:
+        """Take one state; returns what is wrong, empty where nothing is."""
+        if self._check is not None and self.commanded is not None and sample.effort is not None:
+            self.refusal = self._check.check(sample.effort, self.commanded, sample.position,
+                                             sample.periods)
+        return self.refusal

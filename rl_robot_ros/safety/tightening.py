@@ -1,0 +1,54 @@
+"""Which way an option of the safety filter may be turned while the robot moves."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from rl_robot_ros.safety.config import SafetyConfig
+
+# The side on which less is allowed to happen.  What is not listed (gains, windows) is neither
+# tighter nor looser, and waits until nothing moves.
+DOWN, UP = -1, 1
+TIGHTER = {
+    'start_hold': UP,
+    'fade_in': UP,
+    'command_timeout': DOWN,
+    'state_timeout': DOWN,
+    'resume_after_loss': DOWN,  # false is the tighter one
+    'max_invalid_requests': DOWN,
+    'max_invalid_states': DOWN,
+    'position_margin': UP,
+    'velocity_margin': UP,
+    'transport_delay': UP,  # more of it makes every braking distance longer
+    'recover_velocity': DOWN,
+    'standstill': DOWN,
+    'position_tolerance': DOWN,
+    'velocity_tolerance': DOWN,
+    'max_position_jump': DOWN,
+    'velocity_consistency': DOWN,
+    'frozen_periods': DOWN,
+    'frozen_effort': DOWN,
+    'velocity_scale': DOWN,
+    'mismatch_time': DOWN,
+    'model_mass_error': UP,
+    'effort_reserve': UP,
+    'external_effort': UP,
+    'min_braking': UP,
+}
+
+
+def not_tighter(old: SafetyConfig, new: SafetyConfig) -> list[str]:
+    """
+    Name every option whose new value is not tighter than the old one, in words.
+
+    Empty where the change may be made at any time.
+    """
+    found = []
+    for item in fields(SafetyConfig):
+        before, after = getattr(old, item.name), getattr(new, item.name)
+        side = TIGHTER.get(item.name)
+        if before == after or (side is not None and (after - before) * side > 0.0):
+            continue
+        allowed = {UP: 'only upwards', DOWN: 'only downwards', None: 'not at all'}[side]
+        found.append(f'{item.name} from {before} to {after} ({allowed})')
+    return found
