@@ -68,6 +68,7 @@ setup(
         'console_scripts': [
             'policy = rl_robot_ros.nodes.policy:main',
             'safety_filter = rl_robot_ros.nodes.safety_filter:main',
+            'safety_watchdog = rl_robot_ros.nodes.safety_watchdog:main',
             'learner = rl_robot_ros.nodes.learner:main',
             'mujoco_sim = rl_robot_ros.nodes.mujoco_sim:main',
             'rl-robot = rl_robot_ros.cli:main',

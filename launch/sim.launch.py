@@ -1,4 +1,4 @@
-"""Play a trained policy: simulated robot, safety filter and policy, at the pace of life."""
+"""Play a trained policy at the pace of life: simulated robot, filter, watchdog and policy."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
@@ -53,6 +53,8 @@ def generate_launch_description():
                               description='debug, info, warn or error'),
         PushRosNamespace(LaunchConfiguration('namespace')),
         Node(package='rl_robot_ros', executable='safety_filter', name='safety_filter',
+             parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),
+        Node(package='rl_robot_ros', executable='safety_watchdog', name='safety_watchdog',
              parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),
         Node(package='rl_robot_ros', executable='policy', name='policy',
              parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),

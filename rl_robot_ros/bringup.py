@@ -22,7 +22,9 @@ import sys
 import time
 from typing import IO
 
-NODES = ('mujoco_sim', 'safety_filter', 'policy', 'learner')
+from rl_robot_ros.core.dialogue import LOCKSTEP
+
+NODES = ('mujoco_sim', 'safety_watchdog', 'safety_filter', 'policy', 'learner')
 RESTARTS, RESTART_WINDOW = 3, 60.0  # a node may die this often in so many seconds
 PR_SET_PDEATHSIG = 1
 
@@ -64,13 +66,13 @@ class Graph:
     The processes of one graph.
 
     :param parameters: ROS parameter file for every node.
-    :param nodes: which nodes to start, see `NODES`.
+    :param nodes: which nodes to start, see :func:`graph_nodes`.
     :param log: directory of one log file per node; None inherits the terminal.
     :param namespace: ROS namespace.
     :param tell: called with one sentence when a node dies or is started again.
     """
 
-    def __init__(self, parameters: Path, nodes: tuple[str, ...] = NODES, log: Path | None = None,
+    def __init__(self, parameters: Path, nodes: tuple[str, ...], log: Path | None = None,
                  namespace: str = '', environment: Mapping[str, str] | None = None,
                  tell: Callable[[str], None] = print) -> None:
         self.environment = graph_environment(environment)
@@ -133,20 +135,19 @@ class Graph:
 
         :param patience: [s] until a node that does not end is killed.
         """
-        # The learner first, while the graph still runs; the filter last but for the robot.
-        for names in (('learner',), ('policy',), ('safety_filter',), ('mujoco_sim',)):
-            end = time.monotonic() + patience
-            children = [p.child for n, p in self.processes.items()
-                        if n in names and p.child is not None and p.child.poll() is None]
-            for child in children:
-                child.send_signal(signal.SIGINT)
-            for child in children:
-                try:
-                    child.wait(max(0.1, end - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    self.tell(f'process {child.pid} does not end, killing it')
-                    child.kill()
-                    child.wait()
+        # The learner first, while the graph still runs; then against the flow, so that whoever
+        # stops the robot outlives what moves it.
+        for name in reversed(NODES):
+            child = self.processes[name].child if name in self.processes else None
+            if child is None or child.poll() is not None:
+                continue
+            child.send_signal(signal.SIGINT)
+            try:
+                child.wait(patience)
+            except subprocess.TimeoutExpired:
+                self.tell(f'process {child.pid} does not end, killing it')
+                child.kill()
+                child.wait()
 
     def output(self, name: str, lines: int = 15) -> str:
         """Return the last lines of a node's log."""
@@ -154,6 +155,16 @@ class Graph:
         if path is None or not path.exists():
             return ''
         return '\n'.join(path.read_text(errors='replace').splitlines()[-lines:])
+
+
+def graph_nodes(mode: str, learner: bool) -> tuple[str, ...]:
+    """
+    Name the nodes of a simulated graph.
+
+    :param mode: in `lockstep` nothing is timed, so there is nothing for a watchdog to watch.
+    """
+    spared = {'safety_watchdog': mode == LOCKSTEP, 'learner': not learner}
+    return tuple(name for name in NODES if not spared.get(name, False))
 
 
 def node_command(name: str, parameters: Path, namespace: str = '') -> list[str]:

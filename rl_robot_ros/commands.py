@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from rl_robot_ros.bringup import Graph
-from rl_robot_ros.bringup import NODES
+from rl_robot_ros.bringup import graph_nodes
 from rl_robot_ros.learning.report import EpisodeCollector
 from rl_robot_ros.learning.report import EvaluationReport
 from rl_robot_ros.learning.report import learning_curve
@@ -30,7 +30,6 @@ from rl_robot_ros.sim.video import check_video
 from rl_robot_ros.sim.video import CLOSE_TIMEOUT
 
 EVALUATION_SEED = 20_240  # its goals and starts are none of any training seed's
-WITHOUT_LEARNER = tuple(name for name in NODES if name != 'learner')
 STALLED = 60.0  # [s] without a row in evaluation: something is broken
 
 
@@ -143,7 +142,8 @@ def _train_graph(settings: Settings, run: Path) -> tuple[int, bool]:
     """Return exit status, and whether a person stopped it."""
     from rl_robot_ros.monitor import Monitor
     with ctrl_c() as stop, ProgressView(stop_text(settings.values)) as view, \
-            Graph(run / CONFIG, log=run / 'log', tell=view.message) as graph, \
+            Graph(run / CONFIG, graph_nodes(settings.values['sim.mode'], learner=True),
+                  log=run / 'log', tell=view.message) as graph, \
             Monitor(graph.environment) as monitor:
         view.message(f'ROS_DOMAIN_ID={graph.environment["ROS_DOMAIN_ID"]} '
                      'ROS_AUTOMATIC_DISCOVERY_RANGE='
@@ -184,7 +184,8 @@ def evaluate_policy(values: dict[str, Any], policy: Path, episodes: int, output:
             'use_sim_time': True, 'sim.clock_file': str(Path(folder) / 'sim_clock.json')})
         parameters = Path(folder) / CONFIG
         parameters.write_text(settings.yaml())
-        with Graph(parameters, WITHOUT_LEARNER, log=Path(folder)) as graph, \
+        nodes = graph_nodes(settings.values['sim.mode'], learner=False)
+        with Graph(parameters, nodes, log=Path(folder)) as graph, \
                 Monitor(graph.environment, rows=True) as monitor:
             last = time.monotonic()
             while not stop and (collector is None or len(collector.episodes) < episodes):
@@ -197,7 +198,7 @@ def evaluate_policy(values: dict[str, Any], policy: Path, episodes: int, output:
                     last = time.monotonic()
                 if graph.poll() or time.monotonic() - last > STALLED:
                     print('evaluation stalled; the nodes said:')
-                    for name in WITHOUT_LEARNER:
+                    for name in nodes:
                         print(graph.output(name))
                     return 1
     if collector is None or not collector.episodes:
@@ -250,7 +251,7 @@ def play(options: argparse.Namespace) -> int:
         settings = Settings.resolve({**parameters, **parse_values(options.values)})
         path = Path(folder) / CONFIG
         path.write_text(settings.yaml())
-        with Graph(path, WITHOUT_LEARNER) as graph:
+        with Graph(path, graph_nodes(settings.values['sim.mode'], learner=False)) as graph:
             from rl_robot_ros.monitor import Monitor
             with Monitor(graph.environment) as monitor:
                 print('Ctrl-C stops; ROS_DOMAIN_ID=' + graph.environment['ROS_DOMAIN_ID'])

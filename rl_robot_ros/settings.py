@@ -122,6 +122,28 @@ class FilterConfig:
 
 
 @dataclass(frozen=True)
+class WatchdogConfig:
+    """When the safety watchdog gives the filter up, and what it does then."""
+
+    periods: int = option(3, 'a joint state may wait this long for the output of the filter',
+                          unit='control periods', low=2, high=1000)
+    min_silence: float = option(0.06, 'but at least this long: Python on a busy machine stalls '
+                                'without being dead (compare waited_max_ms in /diagnostics)',
+                                unit='s', low=0.005, high=1.0)
+    controller_manager: str = option('controller_manager', 'node whose switch_controller takes '
+                                     'the effort controller away')
+    effort_controller: str = option('effort_controller', 'controller to deactivate')
+    fallback_controllers: str = option('', 'controllers to activate in its place, separated by '
+                                       'commas; empty: none')
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """Return the names in `fallback_controllers`."""
+        return tuple(name.strip() for name in self.fallback_controllers.split(',')
+                     if name.strip())
+
+
+@dataclass(frozen=True)
 class LearnerConfig:
     """How the learner keeps its run and serves its policies."""
 
@@ -153,7 +175,7 @@ class StopConfig:
 SECTIONS: dict[str, type] = {
     '': GraphConfig, 'sync.': FlowConfig, 'sim.': SimConfig, 'policy.': PolicyConfig,
     'experience.': ExperienceConfig, 'filter.': FilterConfig, 'safety.': SafetyConfig,
-    'collision.': CollisionConfig,
+    'collision.': CollisionConfig, 'watchdog.': WatchdogConfig,
     'learner.': LearnerConfig, 'stop.': StopConfig,
 }
 EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str}

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from rl_robot_ros.bringup import Graph
-from rl_robot_ros.bringup import NODES
+from rl_robot_ros.bringup import graph_nodes
 from rl_robot_ros.monitor import Monitor
 from rl_robot_ros.settings import Settings
 
@@ -72,9 +72,9 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, parameters: dict[str, Any], nodes: tuple[str, ...] = NODES,
+def running(folder: Path, parameters: dict[str, Any], nodes: tuple[str, ...] = (),
             rows: bool = False):
-    """Run a graph in `folder`, with a domain of its own."""
+    """Run a graph in `folder`, with a domain of its own; `nodes` empty: those of its mode."""
     base = dict(SMALL_SAC)
     if parameters.get('algorithm', 'sac') != 'sac':
         base = {name: value for name, value in base.items() if not name.startswith('algorithm.')}
@@ -82,6 +82,7 @@ def running(folder: Path, parameters: dict[str, Any], nodes: tuple[str, ...] = N
                                  'sim.clock_file': str(folder / 'clock.json'), **parameters})
     path = folder / 'config.yaml'
     path.write_text(settings.yaml())
+    nodes = nodes or graph_nodes(settings.values['sim.mode'], learner=True)
     with Graph(path, nodes, log=folder / 'log') as graph, \
             Monitor(graph.environment, rows=rows) as monitor:
         yield Running(graph, monitor, folder)

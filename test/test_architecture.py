@@ -8,9 +8,9 @@ import sys
 import pytest
 
 ROOT = Path(__file__).parents[1] / 'rl_robot_ros'
-ROS = {'action_msgs', 'ament_index_python', 'builtin_interfaces', 'diagnostic_msgs',
-       'geometry_msgs', 'launch', 'launch_ros', 'rcl_interfaces', 'rclpy', 'rosgraph_msgs',
-       'sensor_msgs', 'std_msgs', 'std_srvs'}
+ROS = {'action_msgs', 'ament_index_python', 'builtin_interfaces', 'controller_manager_msgs',
+       'diagnostic_msgs', 'geometry_msgs', 'launch', 'launch_ros', 'rcl_interfaces', 'rclpy',
+       'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs'}
 
 # Part: what it may import of this package, and of others (beside the standard library).
 RULES = {
@@ -38,7 +38,7 @@ RULES = {
 MORE = {'nodes/mujoco_sim.py': {'sim'}, 'nodes/learner.py': {'learning', 'algorithms'}}
 # These take seconds to load; whoever can do without them imports them where they are used.
 LAZY = {'matplotlib', 'tensorboard', 'imageio_ffmpeg', 'PIL', 'glfw'}
-LIGHT_NODES = ('policy', 'safety_filter', 'mujoco_sim')
+LIGHT_NODES = ('policy', 'safety_filter', 'safety_watchdog', 'mujoco_sim')
 
 
 def modules_of(node):
@@ -88,6 +88,18 @@ def test_arrows_point_down(name):
     for ours, theirs, _ in imports(ROOT / name):
         assert not ours or ours in inside, f'{name} imports {ours}'
         assert not theirs or theirs in outside, f'{name} imports {theirs}'
+
+
+def test_the_watchdog_starts_light():
+    loaded = run("""
+import sys
+import rl_robot_ros.nodes.safety_watchdog
+from rl_robot_ros.core.resolve import resolve
+resolve('robot', 'arm7')
+print(*{name.partition('.')[0] for name in sys.modules})
+""").split()
+    assert 'rclpy' in loaded
+    assert not set(loaded) & {'mujoco', 'torch', 'scipy', 'gymnasium', 'controller_manager'}
 
 
 @pytest.mark.parametrize('name', files())

@@ -10,6 +10,7 @@ import pytest
 from rl_robot_ros import bringup
 from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_environment
+from rl_robot_ros.bringup import graph_nodes
 from rl_robot_ros.bringup import node_command
 
 FOREVER = 'import time\nwhile True: time.sleep(0.05)'
@@ -49,6 +50,27 @@ def test_command_is_the_same_executable_as_in_launch_files():
     command = node_command('learner', Path('a.yaml'), '/arm1')
     assert command[1:3] == ['-m', 'rl_robot_ros.nodes.learner']
     assert command[-2:] == ['-r', '__ns:=/arm1']
+
+
+def test_a_watchdog_is_there_where_something_is_timed():
+    assert graph_nodes('paced', learner=True) == bringup.NODES
+    assert set(bringup.NODES) - set(graph_nodes('lockstep', learner=True)) == {'safety_watchdog'}
+    assert set(bringup.NODES) - set(graph_nodes('paced', learner=False)) == {'learner'}
+
+
+def test_whoever_stops_the_robot_ends_after_what_moves_it(tmp_path):
+    order = tmp_path / 'order'
+    program = ('import signal, sys, time\n'
+               'def end(*_): open({0!r}, "a").write({1!r} + "\\n"); sys.exit(0)\n'
+               'signal.signal(signal.SIGINT, end)\nopen({2!r}, "w")\n' + FOREVER)
+    graph = Graph(tmp_path / 'none.yaml', bringup.NODES, log=tmp_path / 'log')
+    for name, process in graph.processes.items():
+        process.command = [sys.executable, '-c',
+                           program.format(str(order), name, str(tmp_path / name))]
+    with graph:
+        wait(lambda: all((tmp_path / name).exists() for name in bringup.NODES))
+    assert order.read_text().split() == ['learner', 'policy', 'safety_filter', 'safety_watchdog',
+                                         'mujoco_sim']
 
 
 def test_a_killed_node_is_started_again(graph):

@@ -5,9 +5,10 @@ from pathlib import Path
 import re
 
 import pytest
-from rl_robot_ros.bringup import NODES
+from rl_robot_ros.bringup import graph_nodes
 from rl_robot_ros.commands import base_parameters
-from rl_robot_ros.commands import WITHOUT_LEARNER
+from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.settings import EXTRA
 from rl_robot_ros.settings import GraphConfig
 from rl_robot_ros.settings import read_parameters
@@ -43,8 +44,10 @@ def parameters(path):
     raise AssertionError(f'{path} has no PARAMETERS')
 
 
-@pytest.mark.parametrize('name, nodes', [('train', NODES), ('sim', WITHOUT_LEARNER)])
-def test_same_nodes_as_bringup(name, nodes):
+@pytest.mark.parametrize('name, mode, learner', [('train', LOCKSTEP, True),
+                                                 ('sim', PACED, False)])
+def test_same_nodes_as_bringup(name, mode, learner):
+    nodes = graph_nodes(mode, learner)
     path = ROOT / 'launch' / f'{name}.launch.py'
     started = [k for _, k in calls(path, 'Node')]
     assert sorted(ast.literal_eval(k['executable']) for k in started) == sorted(nodes)

@@ -31,7 +31,8 @@ def test_paced_episodes_change_without_a_fault(tmp_path):
     """The filter forgets the old pose when the simulator starts a new episode."""
     parameters = {'robot': 'arm7', 'task': 'reach', 'algorithm': 'random', 'sync.enabled': False,
                   'sim.mode': 'paced', 'task.train_episode_steps': 100, 'task.start_spread': 0.3}
-    with running(tmp_path, parameters) as graph:
+    nodes = ('mujoco_sim', 'safety_filter', 'policy', 'learner')
+    with running(tmp_path, parameters, nodes) as graph:
         phases = []
         graph.monitor._node.create_subscription(DiagnosticStatus, 'safety_filter/state',
                                                 phases.append, LATCHED_QOS)
