@@ -96,6 +96,8 @@ class FilterConfig:
 
     joint_limits_file: str = option('', 'YAML with joint_limits in ros2_control keys; it can only '
                                     'tighten the limits of the datasheet')
+    certificate_file: str = option('', 'JSON file in which the certificate of the limits is kept; '
+                                   'empty: none')
     require_description: bool = option(False, 'wait for robot_description before anything is sent '
                                        'to the motors')
     joint_state_parts: int = option(1, 'messages in which the robot publishes one joint state, '

@@ -12,6 +12,7 @@ from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import LAST_WORDS
 from rl_robot_ros.nodes.runtime import LATCHED_QOS
+from rl_robot_ros.safety.certificate import Certificate
 from rl_robot_ros.safety.state_machine import Phase
 from rl_robot_ros.safety.verdict import Verdict
 from sensor_msgs.msg import JointState
@@ -37,6 +38,8 @@ class FilterOutputs:
         self.controller = node.create_publisher(Float64MultiArray, 'effort_controller/commands',
                                                 COMMAND_QOS)
         self.state = node.create_publisher(DiagnosticStatus, 'safety_filter/state', LATCHED_QOS)
+        self.certificate = node.create_publisher(DiagnosticStatus, 'safety_filter/certificate',
+                                                 LATCHED_QOS)
         self.intervention = node.create_publisher(JointState, 'safety_filter/intervention',
                                                   COMMAND_QOS)
         self.listeners = 0  # of interventions; counting them for every answer would cost more
@@ -45,7 +48,7 @@ class FilterOutputs:
     def topics(self) -> set[str]:
         """Return the names after remapping."""
         return {publisher.topic_name for publisher in (
-            self.command, self.controller, self.state, self.intervention)}
+            self.command, self.controller, self.state, self.certificate, self.intervention)}
 
     def answer(self, stamp: int, verdict: Verdict, request: Vector | None) -> None:
         """Give the one answer to the state of this stamp."""
@@ -69,6 +72,15 @@ class FilterOutputs:
         """Tell everybody the phase."""
         self.state.publish(wire.status('safety_filter', LEVELS.get(phase, DiagnosticStatus.OK),
                                        reason, {'phase': phase.value}))
+
+    def certify(self, certificate: Certificate | None) -> None:
+        """Tell everybody what the limits are worth."""
+        if certificate is None:
+            self.certificate.publish(wire.status('safety_filter', DiagnosticStatus.WARN,
+                                                 'model-free: mitigation, no guarantee', {}))
+            return
+        self.certificate.publish(wire.status(
+            'safety_filter', DiagnosticStatus.OK, certificate.summary(), certificate.values()))
 
     def last_words(self, stamp: int, effort: Vector) -> None:
         """

@@ -7,11 +7,13 @@ deadlines.  Whoever touches the filter or speaks to the motors holds `lock`.
 
 from __future__ import annotations
 
+from pathlib import Path
 import threading
 import time
 
 import numpy as np
 from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.nodes.enable_switch import EnableSwitch
@@ -58,10 +60,12 @@ class GuardedFilter:
         self.lock = threading.RLock()
         self.limits = LimitSources(robot, options.joint_limits_file, options.require_description)
         self._robot, self._collision = robot, collision
+        self._node, self._options, self._pace = node, options, pace
         self.filter = self._make_filter(config)
         self.motors = MotorCheck(robot, self.limits.limits, options)
         self.enable = EnableSwitch(options.enable_timeout)
         self.out = FilterOutputs(node, robot.actuated)
+        self._certify()
         self.period = robot.control_period / pace  # [s] on the steady clock
         clock = node.get_clock()
         self.deadline = StateDeadline(self.filter.state_timeout / pace,
@@ -76,7 +80,6 @@ class GuardedFilter:
         self._shown = (Phase.UNCONFIGURED, '')
         self._paused = False
         self._late = 0
-        self._node, self._options, self._pace = node, options, pace
         self._rest = self.filter.rest_effort()
         self._window = node.every(config.answer_window * self.period, self.window_over)
         self._window.cancel()
@@ -95,6 +98,13 @@ class GuardedFilter:
         """Say why nobody may move the robot, empty where somebody may."""
         return self.limits.refusal or (
             '' if self.lockstep else self.graph_refusal or self.motors.refusal)
+
+    def _certify(self) -> None:
+        """Tell what the limits are worth, and keep it."""
+        certificate = self.filter.certificate
+        self.out.certify(certificate)
+        if certificate is not None and self._options.certificate_file:
+            write_atomically(Path(self._options.certificate_file), certificate.to_json())
 
     # -- what comes in ------------------------------------------------------------------------
 
@@ -280,6 +290,7 @@ class GuardedFilter:
             new.take_over(self.filter)
             self.filter = new
             self.deadline.timeout = new.state_timeout / self._pace
+            self._certify()
             self._window.timer_period_ns = round(new.config.answer_window * self.period * 1e9)
             self.report()
 

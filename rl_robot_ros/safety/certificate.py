@@ -85,6 +85,14 @@ class Certificate:
         """Return everything as JSON."""
         return json.dumps(asdict(self), indent=2)
 
+    def values(self) -> dict[str, str | int | float]:
+        """Return what is certified, flat, one entry per joint."""
+        return {'share': self.share, 'velocity_scale': self.velocity_scale,
+                'largest_velocity_scale': self.largest_velocity_scale,
+                'mass_error': self.mass_error, 'payload_kg': self.payload,
+                **{f'{joint}.braking_acceleration': braking
+                   for joint, braking in zip(self.joints, self.braking)}}
+
     def table(self) -> str:
         """Return a table for people."""
         head = (f'{self.robot}: velocity scale {self.velocity_scale:g}, mass error '

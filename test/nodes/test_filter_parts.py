@@ -10,6 +10,7 @@ from rl_robot_ros.nodes.limit_sources import LimitSources
 from rl_robot_ros.nodes.state_deadline import StateDeadline
 from rl_robot_ros.nodes.state_deadline import States
 from rl_robot_ros.nodes.steady_watchdog import SteadyWatchdog
+from rl_robot_ros.robots.dynamics import MujocoDynamics
 from rl_robot_ros.robots.urdf import urdf_path
 from rl_robot_ros.safety.state_machine import Phase
 
