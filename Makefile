@@ -28,11 +28,11 @@ endif
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint bench clean supported
+.PHONY: help train test lint bench safety safety-long clean supported
 
 help:  ## show the targets and variables
-	@sed -nE 's/^([a-z]+):.*  ## (.*)/  make \1 \2/p' $(MAKEFILE_LIST) | \
-		awk '{printf "  make %-7s", $$2; $$1 = $$2 = ""; print}'
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1 \2/p' $(MAKEFILE_LIST) | \
+		awk '{printf "  make %-11s", $$2; $$1 = $$2 = ""; print}'
 	@echo
 	@echo 'ARGS=...    goes to the program, as in: make train ARGS="task=reach task.bonus=2"'
 	@echo '            or to pytest: make test ARGS="test/core -k policy"'
@@ -54,6 +54,15 @@ lint: $(VENV)/.installed-test  ## check style and types
 
 bench: $(VENV)/.installed-train  ## time one round of the graph against a bare ring
 	$(BIN)/python benchmarks/ring.py $(ARGS)
+
+safety: $(VENV)/.installed-train  ## attack the safety filter on three arms, a million steps a row
+	$(BIN)/python benchmarks/safety.py $(ARGS)
+	$(BIN)/python benchmarks/safety.py --behaviour
+	$(BIN)/python benchmarks/collision.py
+
+safety-long: $(VENV)/.installed-train  ## the same with ten million steps a row
+	$(BIN)/python benchmarks/safety.py --steps 10000000 $(ARGS)
+	$(BIN)/python benchmarks/collision.py --steps 10000000
 
 clean:  ## remove the default venv, builds and caches; runs/ stays
 	rm -rf .venv build install log *.egg-info .coverage .*_cache .hypothesis

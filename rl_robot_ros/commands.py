@@ -107,7 +107,9 @@ def train(options: argparse.Namespace) -> int:
     run = options.resume or create_run(options.runs, graph.robot, graph.task, graph.algorithm,
                                        options.name)
     settings = Settings.resolve({**settings.values, 'learner.run': str(run.resolve()),
-                                 'sim.clock_file': str(run.resolve() / 'sim_clock.json')})
+                                 'sim.clock_file': str(run.resolve() / 'sim_clock.json'),
+                                 'filter.certificate_file':
+                                     str(run.resolve() / 'certificate.json')})
     (run / CONFIG).write_text(settings.yaml())
     print(f'{graph.robot} learns {graph.task} with {graph.algorithm} until '
           f'{stop_text(settings.values)}; everything goes to {run}')
