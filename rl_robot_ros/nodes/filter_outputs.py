@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from rclpy.node import Node
 from rl_robot_ros import wire
+from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import LAST_WORDS
@@ -73,14 +75,20 @@ class FilterOutputs:
         self.state.publish(wire.status('safety_filter', LEVELS.get(phase, DiagnosticStatus.OK),
                                        reason, {'phase': phase.value}))
 
-    def certify(self, certificate: Certificate | None) -> None:
-        """Tell everybody what the limits are worth."""
+    def certify(self, certificate: Certificate | None, file: str) -> None:
+        """
+        Tell everybody what the limits are worth.
+
+        :param file: where to keep it as JSON too; empty: nowhere.
+        """
         if certificate is None:
             self.certificate.publish(wire.status('safety_filter', DiagnosticStatus.WARN,
                                                  'model-free: mitigation, no guarantee', {}))
             return
         self.certificate.publish(wire.status(
             'safety_filter', DiagnosticStatus.OK, certificate.summary(), certificate.values()))
+        if file:
+            write_atomically(Path(file), certificate.to_json())
 
     def last_words(self, stamp: int, effort: Vector) -> None:
         """

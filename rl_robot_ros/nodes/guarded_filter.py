@@ -7,13 +7,11 @@ deadlines.  Whoever touches the filter or speaks to the motors holds `lock`.
 
 from __future__ import annotations
 
-from pathlib import Path
 import threading
 import time
 
 import numpy as np
 from rl_robot_ros.core.dialogue import LOCKSTEP
-from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.nodes.enable_switch import EnableSwitch
@@ -29,10 +27,12 @@ from rl_robot_ros.nodes.state_stream import Sample
 from rl_robot_ros.nodes.timing import Timing
 from rl_robot_ros.robots.dynamics import dynamics_of
 from rl_robot_ros.robots.geometry import MujocoGeometry
+from rl_robot_ros.safety.certificate import Certificate
 from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.filter import SafetyFilter
 from rl_robot_ros.safety.state_machine import Phase
+from rl_robot_ros.safety.tightening import not_certified
 from rl_robot_ros.safety.tightening import not_tighter
 from rl_robot_ros.safety.verdict import Verdict
 from rl_robot_ros.settings import FilterConfig
@@ -46,9 +46,7 @@ class GuardedFilter:
     Gives one answer per state, and one per control period where states have stopped.
 
     :param node: has the clock and the timers, and is told of errors.
-    :param robot: the datasheet.
-    :param config: options of the filter.
-    :param collision: options of its collision limit.
+    :param config: options of the filter, as `collision` are.
     :param options: options of the node.
     :param pace: by how much simulated time is faster than real time.
     :param simulated: whether the node uses simulated time.
@@ -61,11 +59,14 @@ class GuardedFilter:
         self.limits = LimitSources(robot, options.joint_limits_file, options.require_description)
         self._robot, self._collision = robot, collision
         self._node, self._options, self._pace = node, options, pace
+        # For every filter that is made: making these takes longer than a control period.
+        self._dynamics = dynamics_of(robot, config.payload)
+        self._geometry = MujocoGeometry(robot) if collision.enabled else None
         self.filter = self._make_filter(config)
         self.motors = MotorCheck(robot, self.limits.limits, options)
         self.enable = EnableSwitch(options.enable_timeout)
         self.out = FilterOutputs(node, robot.actuated)
-        self._certify()
+        self.out.certify(self.filter.certificate, options.certificate_file)
         self.period = robot.control_period / pace  # [s] on the steady clock
         clock = node.get_clock()
         self.deadline = StateDeadline(self.filter.state_timeout / pace,
@@ -77,7 +78,7 @@ class GuardedFilter:
         self.graph_refusal = ''  # why the graph around us lets nothing move
         self._waiting: tuple[int, Vector] | None = None  # a request that overtook its state
         self._teleop = (-TELEOP_TIMEOUT, np.zeros(len(robot.actuated)))
-        self._shown = (Phase.UNCONFIGURED, '')
+        self.shown = (Phase.UNCONFIGURED, '')  # phase and reason, as reported
         self._paused = False
         self._late = 0
         self._rest = self.filter.rest_effort()
@@ -89,22 +90,10 @@ class GuardedFilter:
         """Whether the robot is a simulator that waits for us."""
         return self.state.mark[0] == LOCKSTEP
 
-    @property
-    def shown(self) -> tuple[Phase, str]:
-        """Phase and reason as reported."""
-        return self._shown
-
     def refusal(self) -> str:
         """Say why nobody may move the robot, empty where somebody may."""
-        return self.limits.refusal or (
-            '' if self.lockstep else self.graph_refusal or self.motors.refusal)
-
-    def _certify(self) -> None:
-        """Tell what the limits are worth, and keep it."""
-        certificate = self.filter.certificate
-        self.out.certify(certificate)
-        if certificate is not None and self._options.certificate_file:
-            write_atomically(Path(self._options.certificate_file), certificate.to_json())
+        outside = '' if self.lockstep else self.graph_refusal or self.motors.refusal
+        return self.limits.refusal or outside
 
     # -- what comes in ------------------------------------------------------------------------
 
@@ -136,7 +125,7 @@ class GuardedFilter:
 
     def take_teleop(self, effort: Vector) -> None:
         """Take what a person asks for."""
-        self._teleop = (time.monotonic(), effort)
+        self._teleop = time.monotonic(), effort
 
     # -- answers ------------------------------------------------------------------------------
 
@@ -167,7 +156,7 @@ class GuardedFilter:
         self.out.answer(state.stamp, verdict, request)
         self.motors.commanded = verdict.motor_effort
         self._rest = verdict.motor_effort - verdict.effort  # what gravity takes
-        if self.filter.phase is not self._shown[0]:
+        if self.filter.phase is not self.shown[0]:
             self.report()
         end = time.monotonic()
         self.timing.note('answer', end - start)
@@ -182,8 +171,7 @@ class GuardedFilter:
             return self.filter.step(self.state.position, self.state.velocity, None)
         except Exception as again:
             self._node.on_error(again)
-            nothing = np.zeros(len(self._robot.actuated))
-            return Verdict(nothing, 'stop', True, self.filter.reason, self._rest)
+            return Verdict(0.0 * self._rest, 'stop', True, self.filter.reason, self._rest)
 
     def _count_late(self, late: bool) -> None:
         self._late = self._late + 1 if late else 0
@@ -206,13 +194,14 @@ class GuardedFilter:
             if refusal and self.filter.phase is not Phase.STOP:
                 self.filter.stop(refusal)
                 self.report()
-            if not self.state.seen or self.lockstep or self.filter.phase is Phase.UNCONFIGURED:
-                return 0.5 * self.deadline.timeout
-            states, wait = self.deadline.check(self.state.seen, now)
-            if states is States.FRESH:
-                return min(wait + 1e-4, 0.5 * self.deadline.timeout)
-            self._go_on_blindly(states)
-            return self.period
+            states, wait = States.FRESH, self.deadline.timeout
+            if self.state.seen and not self.lockstep \
+                    and self.filter.phase is not Phase.UNCONFIGURED:
+                states, wait = self.deadline.check(self.state.seen, now)
+            if states is not States.FRESH:
+                self._go_on_blindly(states)
+                wait = self.period
+            return min(wait + 1e-4, 0.5 * self.deadline.timeout)
         finally:
             self.lock.release()
 
@@ -261,28 +250,31 @@ class GuardedFilter:
             changed = self.limits.offer(text, self.filter.phase)
             self.report()
         if changed:
-            self._exchange(self._make_filter(self.filter.config))
+            try:
+                self._exchange(self._make_filter(self.filter.config))
+                self.out.certify(self.filter.certificate, self._options.certificate_file)
+            except ValueError as error:
+                self.limits.refuse(str(error))
 
     def change(self, config: SafetyConfig) -> str:
         """Change options, only to tighter ones while the robot may move; returns a refusal."""
-        try:
-            new = self._make_filter(config)
-        except ValueError as error:
-            return str(error)
         with self.lock:
-            phase = self.filter.phase
-            wrong = [] if phase in BEFORE_MOTION else not_tighter(self.filter.config, config)
+            phase, old = self.filter.phase, self.filter.config
+            wrong = not_certified(old, config)
+            wrong += [] if phase in BEFORE_MOTION else not_tighter(old, config)
             if wrong:
                 return f'while the filter is {phase.value}: ' + '; '.join(wrong)
-            self._exchange(new)
+            try:
+                self._exchange(self._make_filter(config, self.filter.certificate))
+            except ValueError as error:
+                return str(error)
         return ''
 
-    def _make_filter(self, config: SafetyConfig) -> SafetyFilter:
-        """Make one beside the old one: whoever needs the lock does not wait for that."""
-        robot, collision = self._robot, self._collision
-        return SafetyFilter(robot, self.limits.limits, config, dynamics_of(robot, config.payload),
-                            geometry=MujocoGeometry(robot) if collision.enabled else None,
-                            collision=collision)
+    def _make_filter(self, config: SafetyConfig,
+                     certificate: Certificate | None = None) -> SafetyFilter:
+        """Make one; without a certificate that takes a second, which only a start may take."""
+        return SafetyFilter(self._robot, self.limits.limits, config, self._dynamics, certificate,
+                            self._geometry, self._collision)
 
     def _exchange(self, new: SafetyFilter) -> None:
         """Put a filter with other options or limits in the place of this one."""
@@ -290,7 +282,6 @@ class GuardedFilter:
             new.take_over(self.filter)
             self.filter = new
             self.deadline.timeout = new.state_timeout / self._pace
-            self._certify()
             self._window.timer_period_ns = round(new.config.answer_window * self.period * 1e9)
             self.report()
 
@@ -301,6 +292,6 @@ class GuardedFilter:
             phase, reason = Phase.HOLD, PAUSED
         elif phase in BEFORE_MOTION:
             reason = self.refusal() or reason
-        if (phase, reason) != self._shown:
-            self._shown = phase, reason
+        if (phase, reason) != self.shown:
+            self.shown = phase, reason
             self.out.report(phase, reason)

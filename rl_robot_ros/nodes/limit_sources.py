@@ -20,9 +20,9 @@ class LimitSources:
     The tightest of what datasheet, URDF and `joint_limits.yaml` say.
 
     The first two are mandatory: a datasheet without a `urdf` file waits for `robot_description`.
-    A description that comes before the robot moves may tighten the limits; one that does not
-    limit every motor, or leaves nothing of a range, keeps the robot from moving.  Once it moves
-    the limits stay as they are.
+    A description that comes before the first joint state, or that is waited for, may tighten the
+    limits.  One that does not limit every motor, leaves nothing of a range, or comes too late to
+    tighten anything keeps the robot from moving; while it moves the limits stay as they are.
 
     :param robot: the datasheet.
     :param joint_limits_file: ros2_control's joint_limits.yaml, empty for none.
@@ -50,7 +50,7 @@ class LimitSources:
         Take a `robot_description`; returns whether `limits` have changed.
 
         :param text: URDF.
-        :param phase: of the filter, which decides whether it is too late.
+        :param phase: of the filter: only at the start can there be other limits.
         """
         if text == self._text:
             self.complaint = ''
@@ -59,15 +59,23 @@ class LimitSources:
             self.complaint = (f'a new robot_description came while the filter is {phase.value}: '
                               'ignored, restart the filter to use it')
             return False
-        before = self.limits
         try:
-            self.limits = _with_urdf(self._own, text)
+            limits = _with_urdf(self._own, text)
         except ValueError as error:
             self.refusal = str(error)
             return False
+        if limits != self.limits and phase is not Phase.UNCONFIGURED:
+            self.refusal = ('robot_description has other limits and came after the start: restart '
+                            'the filter, with filter.require_description')
+            return False
         self.refusal = self.complaint = ''
-        self._text = text
-        return self.limits != before
+        changed = limits != self.limits
+        self.limits, self._text = limits, text
+        return changed
+
+    def refuse(self, reason: str) -> None:
+        """Note that no filter can be made for `limits`."""
+        self.refusal, self._text = reason, ''
 
 
 def _with_urdf(limits: JointLimits, text: str) -> JointLimits:

@@ -23,6 +23,7 @@ class MotorCheck:
     :param robot: the datasheet.
     :param limits: effort limits.
     :param options: what is measured, how much it may differ, and for how long.
+    :raises ValueError: gravity is measured, but there is no model of it.
     """
 
     def __init__(self, robot: RobotSpec, limits: JointLimits, options: FilterConfig) -> None:
@@ -31,7 +32,10 @@ class MotorCheck:
             gravity: Callable[[Vector], Vector] | None = None
             if options.measured_effort == 'total' and robot.gravity_compensated:
                 dynamics = dynamics_of(robot)
-                gravity = None if dynamics is None else dynamics.gravity
+                if dynamics is None:
+                    raise ValueError(f'filter.measured_effort is total, but robot {robot.name} '
+                                     'has no model to tell its gravity: use command or off')
+                gravity = dynamics.gravity
             self._check = RealisedEffort(limits, options.effort_tolerance, options.effort_window,
                                          gravity)
         self.refusal = ''  # what is wrong now, empty where nothing is

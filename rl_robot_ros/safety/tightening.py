@@ -29,19 +29,33 @@ TIGHTER = {
     'frozen_periods': DOWN,
     'frozen_effort': DOWN,
     'velocity_scale': DOWN,
-    'mismatch_time': DOWN,
-    'model_mass_error': UP,
-    'effort_reserve': UP,
-    'external_effort': UP,
-    'min_braking': UP,
 }
+
+# What the certificate was computed for: a new one takes a second, in which nobody filters.
+AT_START = frozenset((
+    'mode', 'payload', 'model_mass_error', 'effort_reserve', 'external_effort', 'min_braking',
+    'certificate_samples', 'certificate_seed'))
+
+
+def not_certified(old: SafetyConfig, new: SafetyConfig) -> list[str]:
+    """
+    Name every change that the certificate of the old options does not cover, in words.
+
+    It does cover lower velocities.
+    """
+    found = [f'{name} from {getattr(old, name)} to {getattr(new, name)} (only at start)'
+             for name in sorted(AT_START) if getattr(old, name) != getattr(new, name)]
+    if new.velocity_scale > old.velocity_scale:
+        found.append(f'velocity_scale from {old.velocity_scale} to {new.velocity_scale} (only '
+                     'downwards, or at start)')
+    return found
 
 
 def not_tighter(old: SafetyConfig, new: SafetyConfig) -> list[str]:
     """
     Name every option whose new value is not tighter than the old one, in words.
 
-    Empty where the change may be made at any time.
+    Empty where the change may be made while the robot moves.
     """
     found = []
     for item in fields(SafetyConfig):

@@ -31,9 +31,10 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
-# Wide enough for a machine that is busy with other things.
-TIMEOUTS = {'safety.command_timeout': 0.3, 'safety.state_timeout': 0.8, 'safety.start_hold': 0.02,
-            'safety.fade_in': 0.02}
+# Times that are wide enough for a machine that is busy with other things; and the model would
+# find that this robot does not move as it should.
+OPTIONS = {'safety.command_timeout': 0.4, 'safety.state_timeout': 0.8, 'safety.start_hold': 0.02,
+           'safety.fade_in': 0.02, 'safety.answer_window': 1.0, 'safety.mode': 'model_free'}
 ROBOT = resolve('robot', 'arm7')
 PERIOD = 2.0 * ROBOT.control_period  # [s] between two states: half of them are lost, which may be
 JOINTS = list(ROBOT.actuated)
@@ -235,7 +236,7 @@ def standing_in(folder, frame_id='', command=FILTER, words=(), wait=True, **para
     # A domain for each: several of these run at the same time.
     environment = graph_environment({name: value for name, value in os.environ.items()
                                      if name != 'ROS_DOMAIN_ID'})
-    values = {'robot': 'arm7', 'task': 'reach', **TIMEOUTS,
+    values = {'robot': 'arm7', 'task': 'reach', **OPTIONS,
               **{name.replace('__', '.'): value for name, value in parameters.items()}}
     arguments = [part for name, value in values.items() for part in ('-p', f'{name}:={value}')]
     folder.mkdir(exist_ok=True)

@@ -34,8 +34,8 @@ pytestmark = pytest.mark.timeout(180)
 
 NAN, INF = float('nan'), float('inf')
 LIMIT = np.array(ROBOT.effort_limit)
-# Rows that other tests cover, and rows that nothing here can cover.
-ELSEWHERE = {36: 'the safety_watchdog process', 45: 'the disturbance observer'}
+# Rows whose tests are elsewhere, and rows that cannot be tested here, with the reason.
+ELSEWHERE = {36: ('nodes/test_watchdog.py', 'test_hang_and_kill_of_the_filter_stop_the_robot')}
 UNTESTABLE: dict[int, str] = {}
 
 
@@ -330,7 +330,8 @@ def test_row_46_effort_not_realised(robot):
     robot.speak = lambda: [robot.state(effort=np.zeros(7))]
     robot.until('a fault', lambda: robot.phase == 'fault')
     assert 'not realised: joint1' in robot.reason
-    assert 'not realised' in robot.reset().message
+    answer = robot.reset()
+    assert not answer.success and 'still wrong: effort is not realised' in answer.message
 
 
 # -- the graph around it ----------------------------------------------------------------------
@@ -400,7 +401,7 @@ def test_row_26_garbage_for_parameters(robot):
         assert name in reason or 'Wrong parameter type' in reason, (name, value, reason)
     values = robot.call(GetParameters, 'safety_filter/get_parameters', GetParameters.Request(
         names=['safety.fade_in', 'safety.velocity_margin'])).values
-    assert [value.double_value for value in values] == [0.02, 0.05]
+    assert [value.double_value for value in values] == [0.02, 0.1]
     assert robot.phase == 'active'
 
 
@@ -409,8 +410,10 @@ def test_row_27_loosening(robot):
     reason = robot.set_parameters(safety__velocity_tolerance=2.0, safety__velocity_margin=0.1)
     assert 'velocity_tolerance' in reason and 'only downwards' in reason
     assert 'not at all' in robot.set_parameters(safety__hold_frequency=1.0)
-    assert robot.set_parameters(safety__velocity_tolerance=0.5) == ''
-    robot.play(0.3)
+    for margin in (0.12, 0.13, 0.14):  # each makes a filter, while the robot is filtered
+        assert robot.set_parameters(safety__velocity_tolerance=0.5,
+                                    safety__velocity_margin=margin) == ''
+        robot.play(0.1)
     assert robot.phase == 'active'
     robot.request = None
     robot.stop()
@@ -418,7 +421,9 @@ def test_row_27_loosening(robot):
     robot.stop(False)
     robot.reset()
     robot.until('it is idle', lambda: robot.phase == 'idle')
-    assert robot.set_parameters(safety__velocity_tolerance=1.0) == ''
+    assert 'at start' in robot.set_parameters(safety__payload=1.0)
+    assert robot.set_parameters(safety__velocity_tolerance=1.0,
+                                safety__velocity_margin=0.1) == ''
     robot.activate()
 
 
@@ -486,10 +491,10 @@ def test_row_48_flood(robot):
         return [robot.state()]
     robot.play(0.3)
     before = memory(robot)
-    robot.commands.clear()
     robot.speak = speak
-    steps = robot.counted('steps', 300)
-    robot.until('many states', steps)
+    robot.play(0.2)
+    robot.commands.clear()
+    robot.until('many answers', lambda: len(robot.commands) > 200)
     assert robot.phase in ('active', 'braking', 'hold'), robot.reason
     stamps = [wire.stamp_of(command.header.stamp) for command in robot.commands]
     assert stamps == sorted(stamps)
@@ -516,7 +521,7 @@ def test_rows_28_29_33_34_start(tmp_path):
     """Nothing before state and limits; then it brakes what moves; a later URDF is too late."""
     urdf = urdf_path(ROBOT).read_text()
     without = re.sub(r'velocity="[^"]*"', '', urdf)
-    tight = re.sub(r'effort="87[^"]*"', 'effort="40"', urdf)
+    tight = re.sub(r'effort="12[^"]*"', 'effort="10"', urdf)
     assert without != urdf != tight
     with standing_in(tmp_path / 'start', filter__require_description=True) as robot:
         publisher = robot.node.create_publisher(String, 'robot_description', LATCHED_QOS)
@@ -533,18 +538,18 @@ def test_rows_28_29_33_34_start(tmp_path):
                 publisher.publish(String(data=text))
             robot.until(f'it says {reason}', lambda: reason in robot.reason)  # noqa: B023
             assert robot.phase == 'unconfigured' and not robot.motors
+        robot.position[0] = ROBOT.home[0]
         publisher.publish(String(data=tight))
         robot.until('it is there', lambda: len(robot.motors) > 3)
         assert robot.motors[0].data[0] < 0.0  # row 33: against the motion, though all ask for more
         assert robot.commands[0].header.frame_id == 'hold'
-        robot.activate(request=80.0)
-        robot.until('the limit is reached',
-                    lambda: max(robot.commands[-1].effort) >= 40.0)
-        assert max(max(command.effort) for command in robot.commands) == 40.0
+        robot.activate(request=85.0)
+        robot.until('the limit is reached', lambda: robot.commands[-1].effort[6] == 10.0)
+        assert max(command.effort[6] for command in robot.commands) == 10.0
         publisher.publish(String(data=urdf))
         robot.until('row 29', lambda: robot.says('robot_description', 'ignored'))
         assert robot.phase == 'active', robot.reason
-        assert max(robot.commands[-1].effort) == 40.0
+        assert robot.commands[-1].effort[6] == 10.0
         robot.process.send_signal(signal.SIGINT)
         robot.until('it ends', lambda: robot.process.poll() is not None)
         assert robot.process.returncode == 0
@@ -636,6 +641,18 @@ def test_row_37_exception_inside(broken):
     assert broken.commands[-1].header.frame_id == 'stop' and finite(broken)
 
 
+def test_row_37_braking_fails_too(broken):
+    """Every state is answered all the same, with nothing."""
+    broken.activate()
+    broken.request[0] = 8.0
+    broken.until('a fault', lambda: broken.phase == 'fault')
+    broken.commands.clear(), broken.motors.clear()
+    broken.until('answers', lambda: len(broken.commands) > 20 and len(broken.motors) > 20)
+    assert {command.header.frame_id for command in broken.commands} == {'stop'}
+    assert not any(any(message.data) for message in broken.motors)
+    broken.request[0] = 0.0
+
+
 def test_row_38_late_answers(broken):
     broken.activate()
     broken.request[0] = 9.0
@@ -666,7 +683,10 @@ def test_row_38_executor_is_stuck(broken):
 def test_every_row_has_a_test():
     """Rows are in the names of tests, here or beside the core."""
     folder = Path(__file__).parents[1]
-    rows = set(ELSEWHERE) | set(UNTESTABLE)
+    rows = set(UNTESTABLE)
+    for row, (name, test) in ELSEWHERE.items():
+        assert f'def {test}(' in (folder / name).read_text()
+        rows.add(row)
     for name in ('nodes', 'safety'):
         source = (folder / name / 'test_fault_table.py').read_text()
         for match in re.finditer(r'def test_rows?_((?:\d+_)+)', source):

@@ -80,10 +80,16 @@ def test_limits_are_the_tightest_of_all(tmp_path):
     assert sources.offer(narrow, Phase.UNCONFIGURED)
     assert sources.limits.position_upper[1] == lower + 0.5 and sources.limits.velocity[0] == 1.0
     assert not sources.offer(text, Phase.ACTIVE) and 'ignored' in sources.complaint
+    assert not sources.offer(text, Phase.IDLE) and 'after the start' in sources.refusal
     assert sources.limits.position_upper[1] == lower + 0.5
+    assert not sources.offer(narrow.replace('</robot>', ' </robot>'), Phase.IDLE)
+    assert not sources.refusal and not sources.complaint
     nothing = text.replace(f'upper="{upper}"', f'upper="{lower - 0.5}"')
     assert not sources.offer(nothing, Phase.IDLE) and 'joint2' in sources.refusal
-    assert sources.offer(text, Phase.IDLE) and not sources.refusal and not sources.complaint
+    assert sources.offer(text, Phase.UNCONFIGURED) and not sources.refusal
+    sources.refuse('no certificate')
+    assert sources.refusal == 'no certificate'
+    assert not sources.offer(text, Phase.UNCONFIGURED) and not sources.refusal
     assert LimitSources(ARM, '', True).refusal
 
 

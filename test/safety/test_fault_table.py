@@ -1,6 +1,7 @@
 """The fault table (docs/safety_faults.md) on the core: the number in a test's name is the row."""
 
 from dataclasses import fields
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from rl_robot_ros.safety.filter import SafetyFilter
 from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.realised import RealisedEffort
 from rl_robot_ros.safety.state_machine import Phase
+from rl_robot_ros.safety.tightening import AT_START
+from rl_robot_ros.safety.tightening import not_certified
 from rl_robot_ros.safety.tightening import not_tighter
 from rl_robot_ros.safety.tightening import TIGHTER
 from safety.robots import at_once
@@ -145,7 +148,19 @@ def test_row_27_which_way_is_tighter():
             wrong = not_tighter(before, after)
             assert bool(wrong) == (side != way)
             assert not wrong or item.name in wrong[0]
-    assert not_tighter(config, config) == []
+    assert not_tighter(config, config) == [] == not_certified(config, config)
+
+
+def test_row_27_what_is_certified_stays():
+    """A certificate covers lower velocities, and nothing else of what it was computed for."""
+    config = SafetyConfig(velocity_scale=0.5)
+    assert not_certified(config, replace(config, velocity_scale=0.4, velocity_margin=0.3)) == []
+    assert 'velocity_scale' in not_certified(config, replace(config, velocity_scale=0.6))[0]
+    for name in AT_START:
+        old = getattr(config, name)
+        new = 'model' if isinstance(old, str) else old + 1
+        assert name in not_certified(config, replace(config, **{name: new}))[0]
+        assert name not in TIGHTER
 
 
 def test_row_27_options_change_in_the_middle():
@@ -222,6 +237,34 @@ def test_row_44_wrong_idea_of_gravity(assumed, true):
     assert not any(said for said, _ in says)
     assert not any(said for _, said in says[:19])
     assert 'joint1' in says[-1][1]
+
+
+class Decoupled:
+    """The dynamics of the plant, without gravity."""
+
+    compensated = True
+
+    def evaluate(self, position, velocity):
+        return np.diag(ROBOT.inertia), np.zeros(3)
+
+    def solve(self, force):
+        return force / np.array(ROBOT.inertia)
+
+    def gravity(self, position):
+        return np.zeros(3)
+
+
+def test_row_45_model_does_not_fit():
+    """Something pushes harder than the observer believes; a little less is borne."""
+    config = at_once(certificate_samples=200, latency_periods=0)
+    for push, phase in ((0.8, Phase.ACTIVE), (1.3, Phase.FAULT)):
+        bench = Bench()
+        bench.filter = SafetyFilter(ROBOT, config=config, dynamics=Decoupled())
+        load = push * config.extra_braking * np.array(ROBOT.inertia)
+        for _ in range(round(1.5 * config.mismatch_time / PERIOD)):
+            bench.run(1, -load - 5.0 * bench.plant.velocity, load=load)
+        assert bench.phase is phase, bench.filter.reason
+    assert 'model mismatch' in bench.filter.reason
 
 
 def test_row_46_effort_is_not_realised():
