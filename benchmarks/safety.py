@@ -93,7 +93,8 @@ def configuration(robot: RobotSpec, plant: Imperfection) -> tuple[SafetyConfig, 
     """Return the default configuration with the declared errors, and the scale it certifies."""
     config = SafetyConfig(start_hold=0.0, fade_in=0.0, latency_periods=plant.latency,
                           model_mass_error=plant.mass_error, command_timeout=0.2)
-    found = certify(robot, JointLimits.from_robot(robot), config, MujocoDynamics(robot))
+    found = certify(robot, JointLimits.from_robot(robot), config, MujocoDynamics(robot),
+                    search=True)
     # Just inside what certifies, in steps of a twentieth.
     scale = np.floor(20.0 * found.largest_velocity_scale) / 20.0
     return replace(config, velocity_scale=float(scale)), float(scale)

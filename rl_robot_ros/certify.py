@@ -28,7 +28,8 @@ def main(options: argparse.Namespace) -> int:
     limits = JointLimits.from_robot(robot)
     if options.joint_limits:
         limits = limits.tightened(**load_joint_limits(options.joint_limits))
-    certificate = certify(robot, limits, config, MujocoDynamics(robot, config.payload))
+    certificate = certify(robot, limits, config, MujocoDynamics(robot, config.payload),
+                          search=True)
     print(certificate.table())
     if options.output:
         write_atomically(options.output, certificate.to_json())

@@ -118,6 +118,6 @@ class SafetyConfig:
         0.1, 'part of the braking acceleration of the datasheet that must be certified',
         low=0.01, high=1.0)
     certificate_samples: int = option(
-        8_000, 'states at which the certificate is checked, before the search for worse ones',
+        5_000, 'states at which the certificate is checked, before the search for worse ones',
         low=100, high=10_000_000)
     certificate_seed: int = option(0, 'where the even sequence of those states starts', low=0)
