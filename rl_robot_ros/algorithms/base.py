@@ -104,7 +104,7 @@ class Algorithm(ABC):
 
     @abstractmethod
     def exploration(self) -> tuple[str, float]:
-        """Return kind and scale of the exploration, see `core.policy.EXPLORATIONS`."""
+        """Return kind and scale of the exploration, see `core.exploration`."""
 
     def prepare(self) -> None:
         """Do what takes long the first time (compile), without learning anything."""
