@@ -121,6 +121,27 @@ class Algorithm(ABC):
         """Put rows back into memory after `load_state_dict`, without counting them as new."""
 
 
+def require_widths(hidden: tuple[int, ...]) -> None:
+    """Raise ValueError where `hidden` names no layers."""
+    if not hidden or not all(width >= 1 for width in hidden):
+        raise ValueError(f'algorithm.hidden: got {hidden}, every width must be >= 1')
+
+
+def require_network(state: Mapping[str, Any], network: str) -> None:
+    """Raise ValueError where a checkpoint belongs to another network."""
+    if state['network'] != network:
+        raise ValueError(f'the checkpoint has network {state["network"]!r}, this run asks for '
+                         f'{network!r}: set algorithm.hidden as it was, or start a new run')
+
+
+def require_continuous(name: str, choices: int) -> None:
+    """Raise ValueError where actions are discrete."""
+    if choices:
+        raise ValueError(f'algorithm {name} needs continuous actions, this robot and task have '
+                         f'{choices} discrete ones: set actions=continuous, or choose another '
+                         'algorithm')
+
+
 def require_finite(name: str, value: float) -> None:
     """Raise NonFiniteLoss where a number is NaN or infinite."""
     if not math.isfinite(value):

@@ -17,33 +17,37 @@ from rl_robot_ros.core.config import option
 from rl_robot_ros.core.exploration import NOISES
 from rl_robot_ros.core.transition import RowLayout
 
-UNITS = ('step', 'episode', 'update')
+UNITS = {'step': 'rows', 'episode': 'episodes', 'update': 'updates'}
 
 
 class Counts:
     """
-    What schedules count: rows (steps), ended episodes and updates.
+    What schedules count: rows (steps), ended episodes and updates; `UNITS` names them.
 
     :param layout: layout of the rows.
     """
 
     def __init__(self, layout: RowLayout) -> None:
         self._ends = [layout.column(name).start for name in ('terminated', 'truncated')]
-        self.step = self.episode = self.update = 0
+        self.rows = self.episodes = self.updates = 0
 
     def add(self, rows: NDArray[np.float64]) -> None:
         """Count rows, and the episodes that ended in them."""
-        self.step += len(rows)
-        self.episode += int((rows[:, self._ends] != 0.0).any(axis=1).sum())
+        self.rows += len(rows)
+        self.episodes += int((rows[:, self._ends] != 0.0).any(axis=1).sum())
 
     def state_dict(self) -> dict[str, int]:
-        """Return the counts by unit."""
-        return {unit: getattr(self, unit) for unit in UNITS}
+        """Return the counts by name."""
+        return {name: getattr(self, name) for name in UNITS.values()}
+
+    def of(self, unit: str) -> int:
+        """Return how many of `unit` there were."""
+        return int(getattr(self, UNITS[unit]))
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go back to the counts of `state`."""
-        for unit in UNITS:
-            setattr(self, unit, state[unit])
+        for name in UNITS.values():
+            setattr(self, name, state[name])
 
 
 def schedule(start: float, end: float, decay: float, over: int, count: int) -> float:
@@ -74,7 +78,7 @@ class EpsilonConfig:
     epsilon_end: float = option(0.05, 'probability of a random action in the end', low=0.0,
                                 high=1.0)
     epsilon_unit: str = option('step', 'what its decay counts: rows, episodes or updates',
-                               choices=UNITS)
+                               choices=tuple(UNITS))
     epsilon_decay: float = option(0.999, 'factor per unit, where epsilon_over is 0', low=0.0,
                                   high=1.0)
     epsilon_over: int = option(0, 'units of a straight fall to the end; 0: by epsilon_decay',
@@ -86,9 +90,8 @@ class EpsilonConfig:
 
     def explore(self, counts: Counts) -> tuple[str, float]:
         """Return kind and scale of the exploration now."""
-        count = getattr(counts, self.epsilon_unit)
         return 'epsilon', schedule(self.epsilon_start, self.epsilon_end, self.epsilon_decay,
-                                   self.epsilon_over, count)
+                                   self.epsilon_over, counts.of(self.epsilon_unit))
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class NoiseConfig:
                                 'ornstein_uhlenbeck', low=0.0, high=10.0)
     noise_end: float = option(0.1, 'scale in the end', low=0.0, high=10.0)
     noise_unit: str = option('episode', 'what its decay counts: rows, episodes or updates',
-                             choices=UNITS)
+                             choices=tuple(UNITS))
     noise_decay: float = option(0.995, 'factor per unit, where noise_over is 0', low=0.0,
                                 high=1.0)
     noise_over: int = option(0, 'units of a straight fall to the end; 0: by noise_decay', low=0)
@@ -119,7 +122,6 @@ class NoiseConfig:
         """Return kind and scale of the exploration now."""
         numbers = {'ornstein_uhlenbeck': (self.noise_theta, self.noise_dt),
                    'coloured': (self.noise_beta,)}.get(self.noise, ())
-        count = getattr(counts, self.noise_unit)
         return (' '.join([self.noise, *map(repr, numbers)]),
                 schedule(self.noise_start, self.noise_end, self.noise_decay, self.noise_over,
-                         count))
+                         counts.of(self.noise_unit)))

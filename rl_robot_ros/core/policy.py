@@ -9,6 +9,7 @@ kind               last layer                 action                       extra
 squashed_gaussian  mean and log_std           tanh of a Gaussian sample    ``log_prob``
 gaussian           mean, free log_std vector  a Gaussian sample, unclipped ``log_prob``
 categorical        logits                     index of an effort set       ``log_prob``
+deterministic      mean                       its tanh                     none
 ================== ========================== ============================ =====================
 
 Flat weights are: observation mean, inverse standard deviation, then per layer the matrix
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.spec import Vector
 
-KINDS = ('squashed_gaussian', 'gaussian', 'categorical')
+KINDS = ('squashed_gaussian', 'gaussian', 'categorical', 'deterministic')
 ACTIVATIONS = ('relu', 'tanh')
 EXPLORATIONS = ('policy', 'uniform', 'gaussian', 'epsilon', 'none')
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
@@ -63,8 +64,8 @@ class NetworkSpec(NamedTuple):
     @property
     def action_size(self) -> int:
         """Numbers in one action."""
-        return {'squashed_gaussian': self.sizes[-1] // 2, 'gaussian': self.sizes[-1],
-                'categorical': 1}[self.kind]
+        return {'squashed_gaussian': self.sizes[-1] // 2, 'categorical': 1}.get(
+            self.kind, self.sizes[-1])
 
     @property
     def parameters(self) -> int:
@@ -147,8 +148,8 @@ class Policy:
 
         :param observation: shape (sizes[0],), raw SI units.
         :param exploration: ``none`` the most likely action; ``policy`` a sample of the policy's
-            own distribution; ``uniform`` ignores the policy; ``gaussian`` adds N(0, scale^2);
-            ``epsilon`` is uniform with probability `scale`.
+            own distribution, where it has one; ``uniform`` ignores the policy; ``gaussian`` adds
+            N(0, scale^2); ``epsilon`` is uniform with probability `scale`.
         :raises ValueError: unknown exploration.
         """
         if exploration not in EXPLORATIONS:
@@ -163,9 +164,10 @@ class Policy:
         output = self.output(observation).astype(np.float64)
         mean = output[:size]
         squash = self.spec.kind == 'squashed_gaussian'
-        if exploration == 'gaussian':
-            centre = np.tanh(mean) if squash else mean
-            action = np.clip(centre + scale * rng.standard_normal(size), -1.0, 1.0)
+        if exploration == 'gaussian' or self.spec.kind == 'deterministic':
+            action = mean if self.spec.kind == 'gaussian' else np.tanh(mean)
+            if exploration == 'gaussian':
+                action = np.clip(action + scale * rng.standard_normal(size), -1.0, 1.0)
             return Decision(action, 0.0)
         log_std = output[size:] if squash else self._log_std
         log_std = np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)

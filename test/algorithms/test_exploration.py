@@ -14,7 +14,7 @@ LAYOUT = RowLayout(workbench.OBSERVATION, 1, ('term',))
 
 def counts(step=0, episode=0, update=0):
     result = Counts(LAYOUT)
-    result.load_state_dict({'step': step, 'episode': episode, 'update': update})
+    result.load_state_dict({'rows': step, 'episodes': episode, 'updates': update})
     return result
 
 
@@ -40,8 +40,8 @@ def test_counts_of_rows_episodes_and_updates():
     kept = Counts(LAYOUT)
     for _ in range(2):
         kept.add(rows)
-    kept.update += 5
-    assert kept.state_dict() == {'step': 12, 'episode': 4, 'update': 5}
+    kept.updates += 5
+    assert kept.state_dict() == {'rows': 12, 'episodes': 4, 'updates': 5}
     other = Counts(LAYOUT)
     other.load_state_dict(kept.state_dict())
     assert other.state_dict() == kept.state_dict()

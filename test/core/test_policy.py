@@ -108,6 +108,21 @@ def test_gaussian(case):
     assert best.log_prob == pytest.approx(peak, rel=1e-3, abs=1e-3)
 
 
+@given(cases(('deterministic',)))
+def test_deterministic(case):
+    network, weights, observation, seed = case
+    policy = Policy(network, weights)
+    expected = [math.tanh(mean) for mean in slow_output(network, weights, observation)[0]]
+    for exploration in ('none', 'policy'):
+        decision = policy.act(observation, np.random.default_rng(seed), exploration)
+        assert decision.action.tolist() == pytest.approx(expected, **CLOSE)
+        assert decision.log_prob == 0.0
+    noise = np.random.default_rng(seed).standard_normal(len(expected))
+    noisy = policy.act(observation, np.random.default_rng(seed), 'gaussian', 0.3).action
+    assert noisy.tolist() == pytest.approx(
+        np.clip(np.array(expected) + 0.3 * noise, -1.0, 1.0).tolist(), **CLOSE)
+
+
 @given(cases(('categorical',)))
 def test_categorical(case):
     network, weights, observation, seed = case
@@ -146,7 +161,7 @@ def test_same_seed_same_decision(case, exploration, scale):
     assert one.action.shape == (policy.spec.action_size,) and one.action.dtype == np.float64
 
 
-@given(cases(('squashed_gaussian', 'gaussian')))
+@given(cases(('squashed_gaussian', 'gaussian', 'deterministic')))
 def test_most_likely_action_draws_nothing(case):
     network, weights, observation, seed = case
     rng = np.random.default_rng(seed)
@@ -232,7 +247,8 @@ def test_sizes(network):
     assert spec.parameters == 2 * spec.sizes[0] + free + sum(
         spec.sizes[i] * spec.sizes[i + 1] + spec.sizes[i + 1] for i in range(len(spec.sizes) - 1))
     assert spec.action_size == {'squashed_gaussian': spec.sizes[-1] // 2, 'categorical': 1,
-                                'gaussian': spec.sizes[-1]}[spec.kind]
+                                'gaussian': spec.sizes[-1],
+                                'deterministic': spec.sizes[-1]}[spec.kind]
     for wrong in (spec.parameters - 1, spec.parameters + 1):
         with pytest.raises(ValueError, match=f'has {spec.parameters} weights'):
             Policy(network, np.zeros(wrong))
