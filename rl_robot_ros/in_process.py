@@ -33,13 +33,13 @@ def make_session(settings: Settings) -> tuple[RobotEnv, Session]:
     robot = resolve('robot', graph.robot)
     algorithm = resolve('algorithm', graph.algorithm)
     task = resolve('task', graph.task)(robot, settings.task)
-    env = RobotEnv(robot, task, extra=algorithm.extra_columns(len(robot.actuated)),
-                   safety=resolve_config(SafetyConfig, values, 'safety.'),
-                   collision=resolve_config(CollisionConfig, values, 'collision.'))
     session = Session(robot, task, algorithm, settings.algorithm,
                       resolve_config(FlowConfig, values, 'sync.'),
                       resolve_config(LearnerConfig, values, 'learner.'),
-                      resolve_config(StopConfig, values, 'stop.'), seed)
+                      resolve_config(StopConfig, values, 'stop.'), seed, graph.actions)
+    env = RobotEnv(robot, task, extra=session.contract.extra, efforts=session.contract.efforts,
+                   safety=resolve_config(SafetyConfig, values, 'safety.'),
+                   collision=resolve_config(CollisionConfig, values, 'collision.'))
     # A resumed run in the same stream of numbers would repeat its first episodes.
     stream = np.random.default_rng([seed, session.trainer.rows])
     env.epoch = int(stream.integers(2**53))
@@ -92,7 +92,7 @@ def run_episodes(settings: Settings, weights: WeightSet, episodes: int, seed: in
     robot = resolve('robot', settings.graph.robot)
     task = resolve('task', settings.graph.task)(robot, settings.task)
     contract = PolicyContract.parse(weights.schema)
-    env = RobotEnv(robot, task, extra=contract.extra, evaluation=True,
+    env = RobotEnv(robot, task, extra=contract.extra, efforts=contract.efforts, evaluation=True,
                    safety=resolve_config(SafetyConfig, values, 'safety.'),
                    collision=resolve_config(CollisionConfig, values, 'collision.'))
     policy, rng = Policy(contract.network, weights.weights), np.random.default_rng(seed)

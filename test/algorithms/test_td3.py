@@ -114,11 +114,10 @@ def test_numpy_policy_does_what_the_actor_does(name):
 def test_learns_what_pays(name):
     """One decision per episode, best action (0.5, -0.2) whatever is seen."""
     algorithm = workbench.make(name, lr_actor=3e-3, lr_critic=3e-3, capacity=2000, batch=64,
-                               hidden=(32, 32), critic_layer_norm=False)
+                               hidden=(32, 32), critic_layer_norm=False, learning_starts=600)
     layout = workbench.layout_of(algorithm)
     best = np.array([0.5, -0.2])
     rng = np.random.default_rng(0)
-    algorithm.counts.rows = -10**6  # explores uniformly
     rows = workbench.act_rows(algorithm, layout, 600, rng, length=1,
                               judge=lambda _, action: -4.0 * float(((action - best)**2).sum()))
     algorithm.add(rows)

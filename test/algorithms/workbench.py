@@ -2,7 +2,6 @@
 
 import numpy as np
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.spec import Term
@@ -10,12 +9,23 @@ from rl_robot_ros.core.transition import RowLayout
 
 OBSERVATION = 3
 JOINTS = ('a', 'b')
-SMALL = {'hidden': (8, 8), 'batch': 16, 'learning_starts': 20, 'capacity': 100, 'compile': 'off'}
+SMALL = {'hidden': (8, 8), 'batch': 16, 'learning_starts': 20, 'capacity': 100, 'compile': 'off',
+         'bins': (4,), 'lower': (-2.0,), 'upper': (2.0,)}
 
 
-def make(name, seed=0, choices=0, joints=JOINTS, **values):
+def choices_of(cls):
+    """Return how many choices a test gives an algorithm; none where it can do without."""
+    try:
+        cls.network(cls.Config(), 1, 1, 0)
+    except ValueError:
+        return 3
+    return 0
+
+
+def make(name, seed=0, choices=None, joints=JOINTS, **values):
     """Build an algorithm small enough for a test; values that it does not know are left out."""
     cls = resolve('algorithm', name)
+    choices = choices_of(cls) if choices is None else choices
     known = {key: value for key, value in {**SMALL, **values}.items()
              if key in cls.Config.__dataclass_fields__}
     config = cls.Config(**known)
@@ -31,15 +41,7 @@ def make(name, seed=0, choices=0, joints=JOINTS, **values):
 
 
 def layout_of(algorithm):
-    return RowLayout(OBSERVATION, action_size(algorithm), ('term',), extra_of(algorithm))
-
-
-def action_size(algorithm):
-    return NetworkSpec.parse(algorithm.network_name).action_size
-
-
-def extra_of(algorithm):
-    return type(algorithm).extra_columns(action_size(algorithm))
+    return algorithm.replay.layout if hasattr(algorithm, 'replay') else algorithm.layout
 
 
 def act_rows(algorithm, layout, count, rng, judge=None, first=0, length=5):
