@@ -126,8 +126,9 @@ BAD = [('gamma', 1.01), ('gamma', -0.1), ('gamma', float('nan')), ('lr', -1e-3),
        ('lr_actor', -1.0), ('hidden', (8, 0)), ('hidden', ()), ('batch', 0),
        ('learn_from', 'executed'), ('compile', 'yes'), ('baseline', 'mean'), ('gama', 0.9),
        ('alpha', -0.1), ('bins', (0,)), ('bins', ()), ('epsilon_end', 1.5),
-       ('epsilon_unit', 'row'), ('noise', 'brown'), ('noise_theta', 0.0), ('noise_start', -1.0), ('target_every', 0),
-       ('lr_critic', -1e-9), ('tau', 2.0)]
+       ('epsilon_unit', 'row'), ('noise', 'brown'), ('noise_theta', 0.0), ('noise_start', -1.0),
+       ('target_every', 0), ('lr_critic', -1e-9), ('tau', 2.0), ('lr_value', -1.0),
+       ('gae_lambda', 1.1), ('clip', -0.1), ('minibatch', 1), ('epochs', 0), ('target_kl', -1.0)]
 
 
 @pytest.mark.parametrize(('name', 'key', 'value'), [

@@ -10,7 +10,7 @@ from rl_robot_ros.core.transition import RowLayout
 OBSERVATION = 3
 JOINTS = ('a', 'b')
 SMALL = {'hidden': (8, 8), 'batch': 16, 'learning_starts': 20, 'capacity': 100, 'compile': 'off',
-         'bins': (4,), 'lower': (-2.0,), 'upper': (2.0,)}
+         'minibatch': 8, 'bins': (4,), 'lower': (-2.0,), 'upper': (2.0,)}
 
 
 def choices_of(cls):
