@@ -20,7 +20,6 @@ from typing import Any
 from typing import ClassVar
 
 from rl_robot_ros.algorithms.base import require_discrete
-from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.exploration import EpsilonConfig
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
@@ -117,7 +116,7 @@ class Dqn(OffPolicy):
         self.actor.flat.grad, details = self.gradient(
             self.actor.flat, self._batch, self._mean, self._inverse_std, self.target)
         loss, value = details.tolist()
-        require_finite('critic loss', loss)
+        self.require_sound(loss, value)
         self.adam.step()
         self.counts.updates += 1
         if self.counts.updates % self.config.target_every == 0:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.algorithms.base import Algorithm
+from rl_robot_ros.algorithms.base import NonFiniteLoss
+from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
 from rl_robot_ros.algorithms.exploration import Counts
@@ -30,6 +32,8 @@ from rl_robot_ros.memory.replay import LEARN_FROM
 from rl_robot_ros.memory.replay import Replay
 import torch
 from torch import Tensor
+
+DIVERGED = 100.0  # times what rewards allow: far beyond honest overestimation
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class OffPolicy(Algorithm):
         self.normaliser = Normaliser(self.observation_size, config.normaliser_rows)
         self.counts = Counts(layout)
         self._replay_total = 0
+        self._largest_reward = 0.0
         self._memory = torch.from_numpy(self.replay.data)
         self._batch = torch.zeros(config.batch, self._memory.shape[1])
         self._details: dict[str, float] = {}
@@ -115,6 +120,8 @@ class OffPolicy(Algorithm):
         """Remember rows and take their observations into the statistics."""
         self.counts.add(rows)
         self.replay.add(rows)
+        reward = rows[:, self.replay.layout.column('reward')]
+        self._largest_reward = max(self._largest_reward, float(np.abs(reward).max(initial=0.0)))
         self.normaliser.add(rows[:, self.replay.layout.column('obs')])
         self._refresh_normaliser()
 
@@ -126,6 +133,24 @@ class OffPolicy(Algorithm):
         """Draw a batch of rows into `_batch`."""
         indices = torch.randint(self.replay.size, (self.config.batch,), generator=self.generator)
         torch.index_select(self._memory, 0, indices, out=self._batch)
+
+    def require_sound(self, loss: float, value: float) -> None:
+        """
+        Stop where the critics are lost.
+
+        No return exceeds the largest reward / (1 - gamma); a mean value far beyond it (entropy
+        counts like a reward of 1) is a critic that feeds on its own mistakes.
+
+        :raises NonFiniteLoss: the loss is no number, or the mean value cannot be right.
+        """
+        require_finite('critic loss', loss)
+        reward = 1.0 + self.config.reward_scale * self._largest_reward
+        if abs(value) * (1.0 - self.config.gamma) > DIVERGED * reward:
+            raise NonFiniteLoss(
+                f'the mean value is {value:.3g}, rewards so far allow at most '
+                f'{reward / (1.0 - self.config.gamma):.3g}: the critics diverge, no weights are '
+                'pushed any more; lower algorithm.lr* or algorithm.utd, or set '
+                'algorithm.critic_layer_norm')
 
     def actor_weights(self) -> Vector:
         """Return the network that acts in the format of `core.policy`."""
@@ -153,7 +178,8 @@ class OffPolicy(Algorithm):
         """Return everything but the rows in replay."""
         return {
             'network': self.network_name, **self.counts.state_dict(),
-            'replay_total': self.replay.total, **self._tensors(),
+            'replay_total': self.replay.total, 'largest_reward': self._largest_reward,
+            **self._tensors(),
             **{name: adam.state_dict() for name, adam in self._adams().items()},
             'normaliser': self.normaliser.state_dict(),
             'generator': self.generator.get_state()}
@@ -171,6 +197,7 @@ class OffPolicy(Algorithm):
         self._refresh_normaliser()
         self.replay.total = 0
         self._replay_total = state['replay_total']
+        self._largest_reward = state['largest_reward']
 
     def refill(self, rows: NDArray[np.float64]) -> None:
         """Fill replay as it was at the checkpoint."""

@@ -159,7 +159,7 @@ class Sac(OffPolicy):
             self.critic.flat, self._batch, self._mean, self._inverse_std, self.target,
             self.actor.flat, self.log_alpha.exp(), noise, *self._masks(2))
         loss, value = details.tolist()
-        require_finite('critic loss', loss)
+        self.require_sound(loss, value)
         self.critic_adam.step()
         self.target.lerp_(self.critic.flat, self.config.tau)
         self._details.update(critic_loss=loss, value=value)

@@ -142,7 +142,7 @@ class Td3(OffPolicy):
         self.critic.flat.grad, details = self.critic_gradient(
             self.critic.flat, *shared, self.target, self.target_actor, noise)
         loss, value = details.tolist()
-        require_finite('critic loss', loss)
+        self.require_sound(loss, value)
         self.critic_adam.step()
         self._details.update(critic_loss=loss, value=value)
         self.counts.updates += 1

@@ -122,6 +122,33 @@ def test_a_number_without_bounds_stops_before_it_does_harm(name):
     assert np.array_equal(before[table_or_actor], algorithm.actor_weights()[table_or_actor])
 
 
+@pytest.mark.parametrize('name', ['sac', 'td3', 'ddpg', 'dqn'])
+def test_a_critic_that_diverges_is_stopped(name):
+    """Values that no rewards could add up to, though every number is finite."""
+    algorithm = workbench.make(name, gamma=0.9)
+    feed(algorithm, 3)
+    algorithm.update()
+    critic = algorithm.actor if name == 'dqn' else algorithm.critic
+    critic.views(critic.flat)[-1].fill_(1e5)
+    before = algorithm.actor_weights()
+    with pytest.raises(NonFiniteLoss, match=r'mean value is 1e\+05, rewards .* at most [1-9]\d?'):
+        algorithm.update()
+    assert np.array_equal(before, algorithm.actor_weights())
+
+
+@pytest.mark.parametrize(('name', 'preset'), [
+    (name, preset) for name in LEARNING for preset in resolve('algorithm', name).PRESETS])
+def test_every_preset_trains(name, preset):
+    """With what depends on the task, and the patience it needs, made small."""
+    values = resolve('algorithm', name).PRESETS[preset]
+    small = {key: value for key, value in workbench.SMALL.items() if key != 'hidden'}
+    algorithm = workbench.make(name, **{**values, **small})
+    before = algorithm.actor_weights()
+    feed(algorithm, 3)
+    assert algorithm.state_dict()['updates'] > 0
+    assert not np.array_equal(before[6:], algorithm.actor_weights()[6:])
+
+
 BAD = [('gamma', 1.01), ('gamma', -0.1), ('gamma', float('nan')), ('lr', -1e-3),
        ('lr_actor', -1.0), ('hidden', (8, 0)), ('hidden', ()), ('batch', 0),
        ('learn_from', 'executed'), ('compile', 'yes'), ('baseline', 'mean'), ('gama', 0.9),

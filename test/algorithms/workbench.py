@@ -2,6 +2,7 @@
 
 import numpy as np
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.exploration import Explorer
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.spec import Term
@@ -52,11 +53,11 @@ def act_rows(algorithm, layout, count, rng, judge=None, first=0, length=5):
     :param length: decisions in an episode; it terminates at its end.
     """
     network, weights = algorithm.network_name, algorithm.actor_weights()
-    policy = Policy(network, weights)
+    policy, explorer = Policy(network, weights), Explorer(rng)
     rows = []
     for i in range(first, first + count):
         observation = rng.normal(size=OBSERVATION) * [0.1, 1.0, 10.0]
-        decision = policy.act(observation, rng, *algorithm.exploration())
+        decision = explorer.act(policy, observation, *algorithm.exploration())
         reward = judge(observation, decision.action) if judge else rng.normal()
         values = {'epoch': 1, 'seq': i, 'policy_version': algorithm.policy_version,
                   'obs': observation, 'next_obs': rng.normal(size=OBSERVATION),
