@@ -92,8 +92,9 @@ class QLearning(Algorithm):
         's4_decay': {**S1, 'epsilon_start': 1.0, 'epsilon_end': 0.01, 'epsilon_decay': 0.995,
                      'epsilon_unit': 'episode'},
         # Ten bins for position, velocity, sine of the angle and angular velocity: 10^4 states.
-        'cartpole': {'bins': (10, 10, 1, 10, 10), 'lower': (-2.4, -3.0, 0.0, -0.21, -3.0),
-                     'upper': (2.4, 3.0, 1.0, 0.21, 3.0)}}
+        'cartpole': {'bins': (10, 10, 1, 10, 10), 'lower': (-2.4, -2.0, 0.0, -0.21, -2.0),
+                     'upper': (2.4, 2.0, 1.0, 0.21, 2.0), 'alpha': 0.3, 'epsilon_unit': 'step',
+                     'epsilon_over': 30_000}}
 
     def __init__(self, contract: PolicyContract, layout: RowLayout, config: QLearningConfig,
                  seed: int) -> None:

@@ -28,5 +28,6 @@ ROBOT = RobotSpec(
     decision_periods=5,
     physics_steps=4,
     action_scale=0.2,
-    gravity_compensated=False,  # swinging up against gravity is the task
+    gravity_compensated=False,
+    lifted=False,  # swinging up against gravity is the task
 )
