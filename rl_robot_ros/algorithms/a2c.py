@@ -28,8 +28,8 @@ from torch.nn.utils import clip_grad_norm_
 class A2cConfig(OnPolicyConfig):
     """What there is to choose in A2C beside `on_policy.OnPolicyConfig`."""
 
-    batch: int = option(64, 'rows for one update', unit='rows', low=2, high=1_000_000)
-    lr: float = option(3e-3, 'learning rate of the policy', low=0.0, high=1.0)
+    batch: int = option(256, 'rows for one update', unit='rows', low=2, high=1_000_000)
+    lr: float = option(2e-3, 'learning rate of the policy', low=0.0, high=1.0)
     lr_value: float = option(1e-2, 'learning rate of the value', low=0.0, high=1.0)
     gae_lambda: float = option(0.95, 'weight of longer returns in the advantage', low=0.0,
                                high=1.0)
