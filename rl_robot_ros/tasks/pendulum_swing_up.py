@@ -75,6 +75,7 @@ class PendulumSwingUp:
     goal = Goal()
     reward_terms = ('angle', 'spin', 'energy')
     observation_terms = (Term('direction', 2), Term('velocity', 1, 'rad/s'))
+    terminates = False
 
     def __init__(self, robot: RobotSpec, config: Any = None) -> None:
         if robot.joint_names != ('hinge',) or robot.actuated != ('hinge',):
