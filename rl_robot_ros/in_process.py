@@ -11,6 +11,7 @@ import numpy as np
 from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.exploration import Explorer
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
@@ -32,13 +33,13 @@ def make_session(settings: Settings) -> tuple[RobotEnv, Session]:
     robot = resolve('robot', graph.robot)
     algorithm = resolve('algorithm', graph.algorithm)
     task = resolve('task', graph.task)(robot, settings.task)
-    env = RobotEnv(robot, task, extra=algorithm.extra_columns(len(robot.actuated)),
-                   safety=resolve_config(SafetyConfig, values, 'safety.'),
-                   collision=resolve_config(CollisionConfig, values, 'collision.'))
     session = Session(robot, task, algorithm, settings.algorithm,
                       resolve_config(FlowConfig, values, 'sync.'),
                       resolve_config(LearnerConfig, values, 'learner.'),
-                      resolve_config(StopConfig, values, 'stop.'), seed)
+                      resolve_config(StopConfig, values, 'stop.'), seed, graph.actions)
+    env = RobotEnv(robot, task, extra=session.contract.extra, efforts=session.contract.efforts,
+                   safety=resolve_config(SafetyConfig, values, 'safety.'),
+                   collision=resolve_config(CollisionConfig, values, 'collision.'))
     # A resumed run in the same stream of numbers would repeat its first episodes.
     stream = np.random.default_rng([seed, session.trainer.rows])
     env.epoch = int(stream.integers(2**53))
@@ -57,7 +58,7 @@ def train_in_process(settings: Settings, stop: list[int],
     """
     prepare_torch()
     env, session = make_session(settings)
-    rng = np.random.default_rng(env.epoch)
+    explorer = Explorer(np.random.default_rng(env.epoch))
     session.prepare()
     block = resolve_config(FlowConfig, settings.values, 'sync.').rows
     batch: list[Any] = []
@@ -68,7 +69,7 @@ def train_in_process(settings: Settings, stop: list[int],
         for weights in session.take_pushes():
             policy, held = Policy(weights.schema.split(' | ')[0][3:], weights.weights), weights
         assert policy is not None
-        observation = _act(env, policy, held, rng, observation)
+        observation = _act(env, policy, held, explorer, observation)
         batch.append(env.row)
         if len(batch) == block:
             session.trainer.ingest(np.array(batch))
@@ -91,7 +92,7 @@ def run_episodes(settings: Settings, weights: WeightSet, episodes: int, seed: in
     robot = resolve('robot', settings.graph.robot)
     task = resolve('task', settings.graph.task)(robot, settings.task)
     contract = PolicyContract.parse(weights.schema)
-    env = RobotEnv(robot, task, extra=contract.extra, evaluation=True,
+    env = RobotEnv(robot, task, extra=contract.extra, efforts=contract.efforts, evaluation=True,
                    safety=resolve_config(SafetyConfig, values, 'safety.'),
                    collision=resolve_config(CollisionConfig, values, 'collision.'))
     policy, rng = Policy(contract.network, weights.weights), np.random.default_rng(seed)
@@ -106,9 +107,12 @@ def run_episodes(settings: Settings, weights: WeightSet, episodes: int, seed: in
     return collector
 
 
-def _act(env: RobotEnv, policy: Policy, held: WeightSet, rng: np.random.Generator,
+def _act(env: RobotEnv, policy: Policy, held: WeightSet, explorer: Explorer,
          observation: Any) -> Any:
-    decision = policy.act(observation, rng, held.exploration, held.exploration_scale)
+    decision = explorer.act(policy, observation, held.exploration, held.exploration_scale)
     extra = {'log_prob': decision.log_prob} if 'log_prob' in env.layout else {}
     observation, _, terminated, truncated, _ = env.step_with(decision.action, extra, held.version)
-    return env.reset()[0] if terminated or truncated else observation
+    if terminated or truncated:
+        observation, _ = env.reset()
+        explorer.begin()
+    return observation

@@ -21,6 +21,9 @@ from rl_robot_ros.core.config import to_parameters
 from rl_robot_ros.core.dialogue import ActorConfig
 from rl_robot_ros.core.dialogue import LOCKSTEP
 from rl_robot_ros.core.dialogue import PACED
+from rl_robot_ros.core.effort_sets import CONTINUOUS
+from rl_robot_ros.core.effort_sets import effort_set
+from rl_robot_ros.core.effort_sets import EFFORT_SETS
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.safety.collision_config import CollisionConfig
@@ -36,6 +39,8 @@ class GraphConfig:
     task: str = option('reach', 'name of a task, or my_package.my_module:TASK')
     algorithm: str = option('sac', 'name of an algorithm, or my_package.my_module:ALGORITHM')
     preset: str = option('', 'names of presets of task and algorithm, separated by commas')
+    actions: str = option(CONTINUOUS, 'numbers per motor, or an effort set: see '
+                          'core.effort_sets', choices=EFFORT_SETS)
     seed: int = option(-1, 'seed of everything random; -1 draws one', low=-1)
 
     @property
@@ -244,8 +249,9 @@ class Settings:
         robot = resolve('robot', self.graph.robot)
         task = resolve('task', self.graph.task)(robot, self.task)
         size = sum(term.size for term in task.observation_terms)
-        resolve('algorithm', self.graph.algorithm).network(self.algorithm, size,
-                                                           len(robot.actuated))
+        efforts = effort_set(self.graph.actions, len(robot.actuated))
+        resolve('algorithm', self.graph.algorithm).network(
+            self.algorithm, size, 1 if efforts else len(robot.actuated), len(efforts))
 
     def yaml(self) -> str:
         """Return a ROS parameter file with unit and meaning beside every value."""

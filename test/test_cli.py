@@ -29,6 +29,14 @@ def test_help_teaches(capsys, words):
     (['nonsense=1'], "unknown parameter 'nonsense'"),
     (['algorithm.gamma=1.5'], r'allowed is [0.0, 1.0]'),
     (['algorithm.batch=2000000'], 'allowed is'),
+    (['algorithm.lr_actor=-1e-3'], 'algorithm.lr_actor: got -0.001, allowed is [0.0, 1.0]'),
+    (['algorithm.capacity=100'], 'algorithm.batch: got 256, it must not exceed '
+                                 'algorithm.capacity = 100'),
+    (['--algorithm', 'dqn', 'actions=continuous'], 'dqn needs discrete actions, got '
+                                                   'actions=continuous: set actions to one of'),
+    (['--algorithm', 'td3', 'actions=push'], 'td3 needs continuous actions'),
+    (['--algorithm', 'q_learning'], 'algorithm.bins: got (10,), that makes'),
+    (['actions=left'], "actions: got 'left', allowed are continuous, push, push_or_rest"),
     (['--robot', 'arm9'], "no robot 'arm9'"),
     (['--task', 'fly'], "no task 'fly'"),
     (['--algorithm', 'magic'], "no algorithm 'magic'"),

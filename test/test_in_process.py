@@ -1,6 +1,7 @@
 """Training without ROS: it learns, resumes and evaluates; a failure ends it."""
 
 import pytest
+from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.in_process import make_session
 from rl_robot_ros.in_process import run_episodes
 from rl_robot_ros.in_process import train_in_process
@@ -50,6 +51,34 @@ def test_a_failure_ends_it(tmp_path, monkeypatch):
         raise NonFiniteLoss('loss is nan')
     monkeypatch.setattr(Sac, 'update', update)
     assert 'loss is nan' in train_in_process(settings(tmp_path), [], lambda snapshot: None)
+
+
+def test_a_loss_without_bounds_ends_it_before_it_is_saved(tmp_path):
+    values = {'task.upright': 1e36, 'algorithm.reward_scale': 1e6}
+    failure = train_in_process(settings(tmp_path, **values), [], lambda snapshot: None)
+    assert 'the last good weights stay: critic loss is inf' in failure
+    assert not list(tmp_path.glob('checkpoints/*.pt'))
+
+
+@pytest.mark.parametrize('algorithm, values', [
+    ('td3', {'algorithm.noise': 'coloured'}), ('ddpg', {'preset': 's1_ou'}),
+    ('dqn', {'actions': 'push'}), ('q_learning', {'actions': 'push', 'preset': 'cartpole'}),
+    ('ppo', {'algorithm.minibatch': 16}), ('a2c', {'actions': 'push_or_rest'}),
+    ('reinforce', {'actions': 'push'})])
+def test_every_algorithm_trains_and_acts(tmp_path, algorithm, values):
+    known = resolve('algorithm', algorithm).Config.__dataclass_fields__
+    small = {name: value for name, value in SMALL.items()
+             if not name.startswith('algorithm.') or name.removeprefix('algorithm.') in known}
+    given = Settings.resolve({**small, 'algorithm': algorithm, 'learner.run': str(tmp_path),
+                              'stop.steps': 400, 'sync.lag': 0, **values})
+    given.check_fit()
+    assert train_in_process(given, [], lambda snapshot: None) == ''
+    weights = load_policy(tmp_path / 'policy.safetensors')
+    assert weights.version > 3 and weights.damage() == ''
+    run_episodes(given, weights, 1, 7, [])
+    _, session = make_session(Settings.resolve({**given.values, 'learner.resume': True}))
+    assert session.trainer.updates > 0 and session.trainer.rows == 224
+    session.close()
 
 
 def test_a_person_ends_it(tmp_path):

@@ -26,6 +26,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.effort_sets import effort_set
+from rl_robot_ros.core.effort_sets import EFFORT_SETS
+from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
@@ -104,7 +108,7 @@ class Algorithm(ABC):
 
     @abstractmethod
     def exploration(self) -> tuple[str, float]:
-        """Return kind and scale of the exploration, see `core.policy.EXPLORATIONS`."""
+        """Return kind and scale of the exploration, see `core.exploration`."""
 
     def prepare(self) -> None:
         """Do what takes long the first time (compile), without learning anything."""
@@ -119,6 +123,55 @@ class Algorithm(ABC):
 
     def refill(self, rows: NDArray[np.float64]) -> None:
         """Put rows back into memory after `load_state_dict`, without counting them as new."""
+
+
+def require_widths(hidden: tuple[int, ...]) -> None:
+    """Raise ValueError where `hidden` names no layers."""
+    if not hidden or not all(width >= 1 for width in hidden):
+        raise ValueError(f'algorithm.hidden: got {hidden}, every width must be >= 1')
+
+
+def require_network(state: Mapping[str, Any], network: str) -> None:
+    """Raise ValueError where a checkpoint belongs to another network."""
+    if state['network'] != network:
+        raise ValueError(f'the checkpoint has network {state["network"]!r}, this run asks for '
+                         f'{network!r}: set algorithm.hidden as it was, or start a new run')
+
+
+def require_continuous(name: str, choices: int) -> None:
+    """Raise ValueError where actions are discrete."""
+    if choices:
+        raise ValueError(f'algorithm {name} needs continuous actions, this robot and task have '
+                         f'{choices} discrete ones: set actions=continuous, or choose another '
+                         'algorithm')
+
+
+def require_discrete(name: str, choices: int) -> None:
+    """Raise ValueError where actions are continuous."""
+    if not choices:
+        raise ValueError(f'algorithm {name} needs discrete actions, got actions=continuous: set '
+                         f'actions to one of {", ".join(EFFORT_SETS[1:])}, or choose another '
+                         'algorithm')
+
+
+def make_contract(robot: RobotSpec, task: Task, algorithm: type[Algorithm], config: Any,
+                  actions: str) -> PolicyContract:
+    """
+    Put robot, task and algorithm together.
+
+    :param config: an instance of `algorithm.Config`.
+    :param actions: ``continuous`` or the name of an effort set, see `core.effort_sets`.
+    :raises ValueError: they do not fit.
+    """
+    motors = len(robot.actuated)
+    efforts = effort_set(actions, motors)
+    size = sum(term.size for term in task.observation_terms)
+    numbers = 1 if efforts else motors
+    extra = algorithm.extra_columns(numbers)
+    if efforts:
+        extra = (*extra, Term('effort', motors))
+    return PolicyContract(algorithm.network(config, size, numbers, len(efforts)), robot.actuated,
+                          task.observation_terms, extra, efforts)
 
 
 def require_finite(name: str, value: float) -> None:

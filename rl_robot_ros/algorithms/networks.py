@@ -106,7 +106,8 @@ def stacked_shapes(count: int, sizes: Sequence[int]) -> list[tuple[int, ...]]:
     return [(count, *shape) for shape in mlp_shapes(sizes)]
 
 
-def stacked_mlp(x: Tensor, layers: Sequence[Tensor], layer_normed: bool = False) -> Tensor:
+def stacked_mlp(x: Tensor, layers: Sequence[Tensor], layer_normed: bool = False,
+                mask: Tensor | None = None) -> Tensor:
     """
     Run stacked networks with ReLU on one batch.
 
@@ -115,15 +116,26 @@ def stacked_mlp(x: Tensor, layers: Sequence[Tensor], layer_normed: bool = False)
     :param layer_normed: layer norm before each ReLU (Ba et al. 2016), which bounds what critics
         extrapolate to (RLPD, Ball et al. 2023).  The bias comes after it and is its shift; a gain
         would be redundant, since the next layer scales each unit anyway.
+    :param mask: dropout in front of the layer norm (DroQ, Hiraoka et al. 2021): what each hidden
+        unit is multiplied by, shape (count, batch, sum of widths), see :func:`dropout_mask`.
     :returns: shape (count, batch, out).
     """
     x = x.unsqueeze(0).expand(layers[0].shape[0], -1, -1)
+    at = 0
     for weight, bias in zip(layers[:-2:2], layers[1:-2:2]):
-        if layer_normed:
-            x = torch.relu(layer_norm(torch.bmm(x, weight), weight.shape[-1:]) + bias)
-        else:
-            x = torch.relu(torch.baddbmm(bias, x, weight))
+        width = weight.shape[-1]
+        x = torch.bmm(x, weight) if layer_normed else torch.baddbmm(bias, x, weight)
+        if mask is not None:
+            x = x * mask[..., at:at + width]
+            at += width
+        x = torch.relu(layer_norm(x, (width,)) + bias if layer_normed else x)
     return torch.baddbmm(layers[-1], x, layers[-2])
+
+
+def dropout_mask(shape: tuple[int, ...], rate: float, generator: torch.Generator) -> Tensor:
+    """Draw what hidden units are multiplied by: 0 with probability `rate`, else 1 / (1 - rate)."""
+    kept = torch.rand(shape, generator=generator) >= rate
+    return kept.float() / (1.0 - rate)
 
 
 def _compiled(function: Gradient) -> Gradient:

@@ -23,6 +23,7 @@ from rl_robot_ros.core.dialogue import Outbox
 from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Applied
 from rl_robot_ros.core.episode import Recorder
+from rl_robot_ros.core.exploration import Explorer
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
@@ -56,6 +57,7 @@ class Actor:
         self.blocked = False  # the filter stopped; nothing is asked before it was reset
         self._out = outbox
         self._rng = rng
+        self._explorer = Explorer(rng)
         self._robot = recorder.task.robot
         self._period = round(self._robot.control_period * 1e9)
         self._efforts = np.array(contract.efforts)
@@ -174,6 +176,7 @@ class Actor:
 
     def _begin(self, goal: Vector, state: State) -> None:
         self.recorder.begin(goal, state.position, state.velocity)
+        self._explorer.begin()
         self._observed = state.stamp
         self._out.goal(goal)
 
@@ -271,8 +274,8 @@ class Actor:
         weights, policy = self._policy_set, self._policy
         assert weights is not None and policy is not None
         exploration = 'none' if self.evaluate else weights.exploration
-        decision = policy.act(self.recorder.observation, self._rng, exploration,
-                              weights.exploration_scale)
+        decision = self._explorer.act(policy, self.recorder.observation, exploration,
+                                      weights.exploration_scale)
         action = decision.action
         command = self._efforts[int(action[0])] if len(self._efforts) else action
         self._effort = command * self._robot.action_to_effort

@@ -9,15 +9,22 @@ kind               last layer                 action                       extra
 squashed_gaussian  mean and log_std           tanh of a Gaussian sample    ``log_prob``
 gaussian           mean, free log_std vector  a Gaussian sample, unclipped ``log_prob``
 categorical        logits                     index of an effort set       ``log_prob``
+deterministic      mean                       its tanh                     none
+values             value of each choice       index of the best            none
+table              value of each choice       index of the best            none
 ================== ========================== ============================ =====================
+
+A ``table`` has no layers: ``table bins-...-choices bins`` cuts each observation number into bins.
 
 Flat weights are: observation mean, inverse standard deviation, then per layer the matrix
 (in, out) row by row and the bias, then `log_std` for ``gaussian``.  The normaliser travels with
-the weights because a network without it is another function.
+the weights because a network without it is another function.  Those of a table are: where the bins
+begin, one over their width, then the values, cell by cell, the last number's bins side by side.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import math
 from typing import NamedTuple
 
@@ -26,11 +33,14 @@ from numpy.typing import NDArray
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.spec import Vector
 
-KINDS = ('squashed_gaussian', 'gaussian', 'categorical')
+NETWORKS = ('squashed_gaussian', 'gaussian', 'categorical', 'deterministic', 'values')
+KINDS = (*NETWORKS, 'table')
+CHOOSING = ('categorical', 'values', 'table')  # the action is an index of an effort set
 ACTIVATIONS = ('relu', 'tanh')
 EXPLORATIONS = ('policy', 'uniform', 'gaussian', 'epsilon', 'none')
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 OBSERVATION_CLIP = 10.0
+MAX_CELLS = 250_000  # values in a table: two megabytes in every push
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -49,34 +59,47 @@ class NetworkSpec(NamedTuple):
         :raises ValueError: says what is wrong with the text.
         """
         parts = text.split()
-        if len(parts) != 3 or parts[0] not in KINDS or parts[2] not in ACTIVATIONS:
+        table = parts[:1] == ['table']
+        if len(parts) != 3 or parts[0] not in KINDS \
+                or parts[2] not in (('bins',) if table else ACTIVATIONS):
             raise ValueError(f'network {text[:200]!r}: expected "kind in-hidden-out activation" '
-                             f'with kind {KINDS} and activation {ACTIVATIONS}')
+                             f'with kind {NETWORKS} and activation {ACTIVATIONS}, or '
+                             '"table bins-choices bins"')
         words = parts[1].split('-')
         if len(words) < 2 or not all(w.isdecimal() and 0 < int(w) <= 65536 for w in words):
             raise ValueError(f'network {text[:200]!r}: sizes must be two or more positive numbers')
         if parts[0] == 'squashed_gaussian' and int(words[-1]) % 2:
             raise ValueError(f'network {text[:200]!r}: the output holds mean and log_std, '
                              'so its size must be even')
+        if table and math.prod(map(int, words)) > MAX_CELLS:
+            raise ValueError(f'network {text[:200]!r}: a table has at most {MAX_CELLS} values')
         return cls(parts[0], tuple(int(w) for w in words), parts[2])
 
     @property
     def action_size(self) -> int:
         """Numbers in one action."""
-        return {'squashed_gaussian': self.sizes[-1] // 2, 'gaussian': self.sizes[-1],
-                'categorical': 1}[self.kind]
+        if self.kind in CHOOSING:
+            return 1
+        return self.sizes[-1] // 2 if self.kind == 'squashed_gaussian' else self.sizes[-1]
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in one observation."""
+        return len(self.sizes) - 1 if self.kind == 'table' else self.sizes[0]
 
     @property
     def parameters(self) -> int:
         """Length of the flat weights."""
+        if self.kind == 'table':
+            return 2 * self.observation_size + math.prod(self.sizes)
         layers = sum(a * b + b for a, b in zip(self.sizes, self.sizes[1:]))
         free = self.sizes[-1] if self.kind == 'gaussian' else 0
         return 2 * self.sizes[0] + layers + free
 
     def misfit(self, contract: PolicyContract) -> str:
         """Say why this network cannot act for `contract`, or return an empty string."""
-        choices = self.sizes[-1] if self.kind == 'categorical' else 0
-        if (self.sizes[0], self.action_size, choices) != (
+        choices = self.sizes[-1] if self.kind in CHOOSING else 0
+        if (self.observation_size, self.action_size, choices) != (
                 contract.observation_size, contract.action_size, len(contract.efforts)):
             return (f'network {contract.network!r} does not fit {contract.observation_size} '
                     f'observations, {contract.action_size} actions and {len(contract.efforts)} '
@@ -109,7 +132,12 @@ class Policy:
             raise ValueError('weights are not finite')
         # float32 halves the memory traffic of a matrix-vector product, which is all there is.
         flat = weights.astype(np.float32)
-        n = self.spec.sizes[0]
+        n = self.spec.observation_size
+        self._table: NDArray[np.float32] | None = None
+        if self.spec.kind == 'table':
+            self._table = flat[2 * n:].reshape(-1, self.spec.sizes[-1])
+            self._lower, self._inverse_width = weights[:n].copy(), weights[n:2 * n].copy()
+            return
         self._mean, self._inverse_std, at = flat[:n], flat[n:2 * n], 2 * n
         self._layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         for fan_in, fan_out in zip(self.spec.sizes, self.spec.sizes[1:]):
@@ -122,6 +150,10 @@ class Policy:
 
     def output(self, observation: Vector) -> NDArray[np.float32]:
         """Return the last layer for one observation; valid until the next call."""
+        if self._table is not None:
+            row: NDArray[np.float32] = self._table[cell_of(
+                observation, self._lower, self._inverse_width, self.spec.sizes[:-1])]
+            return row
         x = self._buffers[0]
         np.subtract(observation, self._mean, out=x, casting='same_kind')
         np.multiply(x, self._inverse_std, out=x)
@@ -145,27 +177,28 @@ class Policy:
         """
         Choose an action.
 
-        :param observation: shape (sizes[0],), raw SI units.
+        :param observation: raw SI units.
         :param exploration: ``none`` the most likely action; ``policy`` a sample of the policy's
-            own distribution; ``uniform`` ignores the policy; ``gaussian`` adds N(0, scale^2);
-            ``epsilon`` is uniform with probability `scale`.
+            own distribution, where it has one; ``uniform`` ignores the policy; ``gaussian`` adds
+            N(0, scale^2); ``epsilon`` is uniform with probability `scale`.
         :raises ValueError: unknown exploration.
         """
         if exploration not in EXPLORATIONS:
             raise ValueError(f'exploration {exploration!r}, allowed are {EXPLORATIONS}')
         if exploration == 'epsilon':
             exploration = 'uniform' if rng.random() < scale else 'none'
-        if self.spec.kind == 'categorical':
-            return self._act_categorical(observation, rng, exploration)
+        if self.spec.kind in CHOOSING:
+            return self._choose(observation, rng, exploration)
         size = self.spec.action_size
         if exploration == 'uniform':
             return Decision(rng.uniform(-1.0, 1.0, size), -size * math.log(2.0))
         output = self.output(observation).astype(np.float64)
         mean = output[:size]
         squash = self.spec.kind == 'squashed_gaussian'
-        if exploration == 'gaussian':
-            centre = np.tanh(mean) if squash else mean
-            action = np.clip(centre + scale * rng.standard_normal(size), -1.0, 1.0)
+        if exploration == 'gaussian' or self.spec.kind == 'deterministic':
+            action = mean if self.spec.kind == 'gaussian' else np.tanh(mean)
+            if exploration == 'gaussian':
+                action = np.clip(action + scale * rng.standard_normal(size), -1.0, 1.0)
             return Decision(action, 0.0)
         log_std = output[size:] if squash else self._log_std
         log_std = np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)
@@ -177,12 +210,14 @@ class Policy:
         action = np.tanh(raw)
         return Decision(action, log_prob - float(np.log1p(1e-6 - action * action).sum()))
 
-    def _act_categorical(self, observation: Vector, rng: np.random.Generator,
-                         exploration: str) -> Decision:
+    def _choose(self, observation: Vector, rng: np.random.Generator,
+                exploration: str) -> Decision:
         choices = self.spec.sizes[-1]
         if exploration == 'uniform':
             return Decision(np.array([float(rng.integers(choices))]), -math.log(choices))
         logits = self.output(observation).astype(np.float64)
+        if self.spec.kind != 'categorical':  # values, not logits
+            return Decision(np.array([float(np.argmax(logits))]), 0.0)
         log_probs = logits - logits.max()
         log_probs -= math.log(float(np.exp(log_probs).sum()))
         if exploration == 'policy':
@@ -193,10 +228,29 @@ class Policy:
         return Decision(np.array([float(index)]), float(log_probs[index]))
 
 
+def cell_of(observation: Vector, lower: Vector, inverse_width: Vector,
+            bins: Sequence[int]) -> int:
+    """
+    Return which cell of a table an observation falls into; the outermost reach to infinity.
+
+    :param lower: where the bins of each number begin.
+    :param inverse_width: one over the width of a bin.
+    :param bins: how many there are of each number.
+    """
+    index = 0
+    for i, count in enumerate(bins):
+        at = (observation[i] - lower[i]) * inverse_width[i]
+        index = index * count + min(count - 1, max(0, int(min(max(at, 0.0), count))))
+    return index
+
+
 def initial_weights(network: str, rng: np.random.Generator) -> Vector:
     """Return weights with an identity normaliser and uniform fan-in layers (LeCun 1998)."""
     spec = NetworkSpec.parse(network)
-    parts = [np.zeros(spec.sizes[0]), np.ones(spec.sizes[0])]
+    n = spec.observation_size
+    parts = [np.zeros(n), np.ones(n)]
+    if spec.kind == 'table':
+        return np.concatenate((*parts, rng.uniform(-1.0, 1.0, math.prod(spec.sizes))))
     for fan_in, fan_out in zip(spec.sizes, spec.sizes[1:]):
         bound = 1.0 / math.sqrt(fan_in)
         parts += [rng.uniform(-bound, bound, fan_in * fan_out), np.zeros(fan_out)]

@@ -56,6 +56,8 @@ class RobotSpec:
     :param action_scale: action 1 means `action_scale * effort_limit`.
     :param gravity_compensated: whether the robot's own controller compensates gravity.
     :param tip_link: link whose origin is the tool centre point, empty where there is none.
+    :param lifted: whether the safety filter carries the weight that nobody else compensates; false
+        where gravity is what the task is about, and then its limits do without a model.
     """
 
     name: str
@@ -77,6 +79,7 @@ class RobotSpec:
     action_scale: float
     gravity_compensated: bool
     tip_link: str = ''
+    lifted: bool = True
 
     def __post_init__(self) -> None:
         """Check shapes and signs; raises ValueError that names the field."""

@@ -17,7 +17,8 @@ import re
 
 import numpy as np
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import EXPLORATIONS
+from rl_robot_ros.core.exploration import DISCRETE
+from rl_robot_ros.core.exploration import ExplorationSpec
 from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
@@ -38,7 +39,7 @@ class WeightSet:
     :param schema: `PolicyContract.schema` they were made for.
     :param digest: sha256 of the bytes, see :func:`digest_of`.
     :param weights: flat weights, observation normaliser included, see `core.policy`.
-    :param exploration: how to act in training, see `core.policy.EXPLORATIONS`.
+    :param exploration: how to act in training, see `core.exploration`.
     :param exploration_scale: sigma or epsilon of that exploration.
     """
 
@@ -65,9 +66,13 @@ class WeightSet:
 
     def damage(self) -> str:
         """Say why this set cannot be used by anybody, or return an empty string."""
-        if self.exploration not in EXPLORATIONS or not 0.0 <= self.exploration_scale < math.inf:
-            return (f'exploration: got {self.exploration!r} with scale {self.exploration_scale}, '
-                    f'allowed are {", ".join(EXPLORATIONS)} with a finite scale >= 0')
+        try:
+            exploration = ExplorationSpec.parse(self.exploration)
+        except ValueError as error:
+            return f'exploration: {error}'
+        if not 0.0 <= self.exploration_scale < math.inf:
+            return (f'exploration: got scale {self.exploration_scale}, allowed is a finite one '
+                    '>= 0')
         if not (np.abs(self.weights) <= np.finfo(np.float32).max).all():
             return 'weights: not finite in single precision'
         try:
@@ -76,6 +81,9 @@ class WeightSet:
             RowLayout(contract.observation_size, contract.action_size, (), contract.extra)
         except ValueError as error:
             return f'schema: {error}'
+        if contract.efforts and exploration.kind not in DISCRETE:
+            return (f'exploration: got {self.exploration!r}, an effort set is explored by '
+                    f'{", ".join(DISCRETE)}')
         misfit = network.misfit(contract)
         if misfit:
             return f'schema: {misfit}'

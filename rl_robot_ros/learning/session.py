@@ -17,8 +17,9 @@ import time
 from typing import Any
 
 from rl_robot_ros.algorithms.base import Algorithm
+from rl_robot_ros.algorithms.base import make_contract
 from rl_robot_ros.algorithms.base import NonFiniteLoss
-from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.effort_sets import CONTINUOUS
 from rl_robot_ros.core.files import Reservation
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.spec import RobotSpec
@@ -46,19 +47,18 @@ class Session:
     :param algorithm_class: what learns.
     :param algorithm_config: its configuration.
     :param stop: when training is over.
+    :param actions: ``continuous`` or the name of an effort set, see `core.effort_sets`.
     :raises FileExistsError: the run exists and `config.resume` is not set.
     :raises ValueError: algorithm, robot and task do not fit.
     """
 
     def __init__(self, robot: RobotSpec, task: Task, algorithm_class: type[Algorithm],
                  algorithm_config: Any, flow: FlowConfig, config: LearnerConfig,
-                 stop: StopConfig, seed: int) -> None:
+                 stop: StopConfig, seed: int, actions: str = CONTINUOUS) -> None:
         self.robot, self.config, self.stop = robot, config, stop
-        size = sum(term.size for term in task.observation_terms)
-        extra = algorithm_class.extra_columns(len(robot.actuated))
-        network = algorithm_class.network(algorithm_config, size, len(robot.actuated))
-        self.contract = PolicyContract(network, robot.actuated, task.observation_terms, extra)
-        self.layout = RowLayout(size, self.contract.action_size, task.reward_terms, extra)
+        self.contract = make_contract(robot, task, algorithm_class, algorithm_config, actions)
+        self.layout = RowLayout(self.contract.observation_size, self.contract.action_size,
+                                task.reward_terms, self.contract.extra)
         algorithm = algorithm_class(self.contract, self.layout, algorithm_config, seed)
         self.trainer = Trainer(algorithm, self.layout, flow, config.push_period)
         self.run = self._open_run(config, robot.name, type(task).__name__.lower(),

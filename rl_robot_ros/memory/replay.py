@@ -35,10 +35,13 @@ class Replay:
         what was asked (``request``: the filter is part of the world), what was done (``action``),
         or one transition of each (``both``).  Where a person intervened it is always what was
         done, because the request had no part in it.
+    :param discrete: whether an action is an index: what a person did has none, such rows are left
+        out.
     :raises ValueError: unknown `learn_from` or a capacity below 1.
     """
 
-    def __init__(self, layout: RowLayout, capacity: int, learn_from: str = 'request') -> None:
+    def __init__(self, layout: RowLayout, capacity: int, learn_from: str = 'request',
+                 discrete: bool = False) -> None:
         if learn_from not in LEARN_FROM:
             raise ValueError(f'learn_from: got {learn_from!r}, allowed are '
                              + ', '.join(LEARN_FROM))
@@ -47,6 +50,7 @@ class Replay:
         self.layout = layout
         self.capacity = capacity
         self.learn_from = learn_from
+        self.discrete = discrete
         self.columns: dict[str, slice] = {}
         width = 0
         for name in COLUMNS:
@@ -99,8 +103,8 @@ class Replay:
         """Choose columns and actions; a row stands for two transitions in mode ``both``."""
         flag = {name: rows[:, self.layout.column(name).start] != 0.0
                 for name in ('evaluation', 'intervened', 'filtered')}
-        keep = ~flag['evaluation']
         done = flag['intervened']
+        keep = ~flag['evaluation'] & ~(done & self.discrete)
         if self.learn_from == 'action':
             done = done | flag['filtered']
         packed: NDArray[np.float32] = np.empty((len(rows), self.data.shape[1]), np.float32)

@@ -138,3 +138,24 @@ def returns_to_go(reward: Vector, last: NDArray[np.bool_], bootstrap: Vector,
         total = reward[i] + gamma * (bootstrap[i] if last[i] else total)
         returns[i] = total
     return returns
+
+
+def generalised_advantages(reward: Vector, value: Vector, after: Vector,
+                           last: NDArray[np.bool_], gamma: float, gae_lambda: float) -> Vector:
+    """
+    Estimate advantages (Schulman et al. 2015, arXiv 1506.02438, equation 16).
+
+    :param reward: shape (N,).
+    :param value: of `obs`, shape (N,).
+    :param after: value of `next_obs`, 0 where the episode terminated, shape (N,).
+    :param last: whether a row is the last of its piece, shape (N,).
+    :param gamma: discount per row.
+    :param gae_lambda: 0 looks one row ahead, 1 to the end of the piece.
+    """
+    surprise = reward + gamma * after - value
+    advantage = np.empty_like(surprise)
+    total = 0.0
+    for i in range(len(surprise) - 1, -1, -1):
+        total = surprise[i] + (0.0 if last[i] else gamma * gae_lambda * total)
+        advantage[i] = total
+    return advantage

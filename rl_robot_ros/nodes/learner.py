@@ -34,7 +34,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
-GRAPH = ('robot', 'task', 'algorithm', 'preset', 'seed')
+GRAPH = ('robot', 'task', 'algorithm', 'preset', 'actions', 'seed')
 SWITCH_INTERVAL = 5e-4  # [s] so that the executor's thread need not wait for the learning one
 
 
@@ -52,7 +52,7 @@ class LearnerNode(RobotNode):
             self.configure(algorithm.Config, 'algorithm.', algorithm.PRESETS,
                            graph.config.presets),
             flow, self.config, self.configure(StopConfig, 'stop.'),
-            graph.seed_or(secrets.randbits(32)))
+            graph.seed_or(secrets.randbits(32)), graph.config.actions)
         self.counts = {'messages_refused': 0}
         self.refused: dict[str, int] = {}
         self._resend: dict[str, Any] = {}

@@ -19,7 +19,8 @@ class MujocoDynamics:
     :param payload: [kg] mass held at the `tip_link`, known to the model but not compensated.
     :param mass_scale: factor on mass and inertia of each link that moves, for tests with a model
         that is wrong; None leaves them as they are.
-    :raises ValueError: a joint has no motor, or there is a payload and no `tip_link`.
+    :raises ValueError: a joint has no motor or weight that is not to be carried, or there is a
+        payload and no `tip_link`.
     """
 
     def __init__(self, robot: RobotSpec, payload: float = 0.0,
@@ -100,11 +101,13 @@ class MujocoDynamics:
 def unmodelled(robot: RobotSpec) -> str:
     """Say why the dynamics of a robot cannot be used by the safety filter; empty if they can."""
     passive = [name for name in robot.joint_names if name not in robot.actuated]
-    return f'joints {passive} have no motor' if passive else ''
+    if passive:
+        return f'joints {passive} have no motor'
+    return '' if robot.lifted or robot.gravity_compensated else 'its weight is not to be carried'
 
 
 def dynamics_of(robot: RobotSpec, payload: float = 0.0) -> MujocoDynamics | None:
-    """Return the dynamics of a robot, None where some joint has no motor to brake it with."""
+    """Return the dynamics of a robot, None where the safety filter is to do without."""
     return None if unmodelled(robot) else MujocoDynamics(robot, payload)
 
 

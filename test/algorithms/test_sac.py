@@ -1,4 +1,9 @@
 from algorithms import workbench
+from algorithms.slow import close
+from algorithms.slow import columns
+from algorithms.slow import gradient
+from algorithms.slow import layers_of
+from algorithms.slow import run
 import numpy as np
 import pytest
 from rl_robot_ros.algorithms.base import NonFiniteLoss
@@ -11,7 +16,6 @@ from torch.distributions import Independent
 from torch.distributions import Normal
 from torch.distributions import TanhTransform
 from torch.distributions import TransformedDistribution
-from torch.nn.functional import linear
 
 GAMMA, SCALE = 0.9, 0.7
 
@@ -26,35 +30,14 @@ def filled(count=40, **values):
     return algorithm, rows, layout
 
 
-def layers_of(parameters, flat):
-    """Return (weight (out, in), bias (out,)) per layer and critic, as torch's own layers have."""
-    views = [view.double() for view in parameters.views(flat)]
-    return [(weight.mT, bias.squeeze(-2)) for weight, bias in zip(views[::2], views[1::2])]
-
-
-def run(layers, x, layer_norm=False):
-    for i, (weight, bias) in enumerate(layers):
-        if layer_norm and i < len(layers) - 1:
-            x = torch.nn.functional.layer_norm(linear(x, weight), weight.shape[:1]) + bias
-        else:
-            x = linear(x, weight, bias)
-        if i < len(layers) - 1:
-            x = x.relu()
-    return x
-
-
 class Slow:
     """The formulas of the paper in float64, written without any of the fast code."""
 
     def __init__(self, algorithm, rows, layout, layer_norm):
         self.layer_norm = layer_norm
         self.algorithm = algorithm
-        normaliser = algorithm.normaliser
-        part = {name: rows[:, layout.column(name)] for name in (
-            'obs', 'next_obs', 'request', 'reward', 'terminated')}
-        for name in ('obs', 'next_obs'):
-            part[name] = np.clip((part[name] - normaliser.mean) * normaliser.inverse_std, -10, 10)
-        self.part = {name: torch.from_numpy(value) for name, value in part.items()}
+        self.part = columns(algorithm, rows, layout,
+                            ('obs', 'next_obs', 'request', 'reward', 'terminated'))
         self.alpha = algorithm.log_alpha.double().exp()
 
     def policy(self, obs, actor):
@@ -90,17 +73,6 @@ class Slow:
         return (self.alpha * log_prob - value).mean(), log_prob.mean()
 
 
-def gradient(loss, at):
-    at = at.clone().requires_grad_()
-    return torch.autograd.grad(loss(at), at)[0]
-
-
-def close(fast, slow):
-    assert fast.shape == slow.shape
-    assert float(slow.abs().max()) > 0.0
-    assert torch.allclose(fast.double(), slow.double(), rtol=2e-3, atol=2e-5)
-
-
 def arguments(algorithm):
     batch = torch.from_numpy(algorithm.replay.data[:algorithm.replay.size])
     return batch, algorithm._mean, algorithm._inverse_std
@@ -129,6 +101,44 @@ def test_gradients_are_those_of_the_paper(layer_norm, compiled):
     close(fast, gradient(lambda actor: slow.actor_loss(actor, noise)[0], algorithm.actor.flat))
     assert float(details[1]) == pytest.approx(
         float(slow.actor_loss(algorithm.actor.flat, noise)[1]), rel=1e-4)
+
+
+def test_dropout_is_a_mask_in_front_of_the_layer_norm():
+    """Unit by unit, as in DroQ: dropped ones count nothing, the others more."""
+    algorithm, rows, _ = filled(dropout=0.25)
+    mask, target_mask = algorithm._masks(2)
+    mask, target_mask = (torch.cat((m, m, m), 1)[:, :len(rows)] for m in (mask, target_mask))
+    assert mask.unique().tolist() == pytest.approx([0.0, 4.0 / 3.0])
+    assert float((mask == 0.0).float().mean()) == pytest.approx(0.25, abs=0.08)
+    assert not torch.equal(mask, target_mask)
+    batch, mean, inverse_std = arguments(algorithm)
+    obs = ((batch[:, :3] - mean) * inverse_std).clamp(-10.0, 10.0)
+    fast = algorithm.value(obs, batch[:, 3:5], algorithm.critic.flat, mask)
+    stacked = layers_of(algorithm.critic, algorithm.critic.flat)
+    for i in (0, 1):
+        x = torch.cat((obs, batch[:, 3:5]), 1).double()
+        for layer in (0, 1):
+            weight, bias = (part[i] for part in stacked[layer])
+            x = (x @ weight.mT) * mask[i, :, 8 * layer:8 * layer + 8]
+            x = (x - x.mean(1, keepdim=True)) / (x.var(1, unbiased=False, keepdim=True)
+                                                 + 1e-5).sqrt()
+            x = (x + bias).relu()
+        weight, bias = (part[i] for part in stacked[2])
+        assert torch.allclose(fast[i].double(), x @ weight.mT + bias, atol=1e-4)
+
+
+@pytest.mark.parametrize('dropout', [0.0, 0.5])
+def test_dropout_is_drawn_from_the_seed(dropout):
+    one, other = (filled(dropout=dropout)[0] for _ in range(2))
+    one.prepare()
+    for algorithm in (one, other):
+        for _ in range(4):
+            algorithm.update()
+    assert torch.equal(one.critic.flat, other.critic.flat)
+    without = filled(dropout=0.0)[0]
+    for _ in range(4):
+        without.update()
+    assert torch.equal(one.critic.flat, without.critic.flat) == (dropout == 0.0)
 
 
 def test_temperature_follows_its_gradient():

@@ -2,7 +2,7 @@
 
 import numpy as np
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.exploration import Explorer
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.spec import Term
@@ -10,12 +10,23 @@ from rl_robot_ros.core.transition import RowLayout
 
 OBSERVATION = 3
 JOINTS = ('a', 'b')
-SMALL = {'hidden': (8, 8), 'batch': 16, 'learning_starts': 20, 'capacity': 100, 'compile': 'off'}
+SMALL = {'hidden': (8, 8), 'batch': 16, 'learning_starts': 20, 'capacity': 100, 'compile': 'off',
+         'minibatch': 8, 'bins': (4,), 'lower': (-2.0,), 'upper': (2.0,)}
 
 
-def make(name, seed=0, choices=0, joints=JOINTS, **values):
+def choices_of(cls):
+    """Return how many choices a test gives an algorithm; none where it can do without."""
+    try:
+        cls.network(cls.Config(), 1, 1, 0)
+    except ValueError:
+        return 3
+    return 0
+
+
+def make(name, seed=0, choices=None, joints=JOINTS, **values):
     """Build an algorithm small enough for a test; values that it does not know are left out."""
     cls = resolve('algorithm', name)
+    choices = choices_of(cls) if choices is None else choices
     known = {key: value for key, value in {**SMALL, **values}.items()
              if key in cls.Config.__dataclass_fields__}
     config = cls.Config(**known)
@@ -31,15 +42,7 @@ def make(name, seed=0, choices=0, joints=JOINTS, **values):
 
 
 def layout_of(algorithm):
-    return RowLayout(OBSERVATION, action_size(algorithm), ('term',), extra_of(algorithm))
-
-
-def action_size(algorithm):
-    return NetworkSpec.parse(algorithm.network_name).action_size
-
-
-def extra_of(algorithm):
-    return type(algorithm).extra_columns(action_size(algorithm))
+    return algorithm.replay.layout if hasattr(algorithm, 'replay') else algorithm.layout
 
 
 def act_rows(algorithm, layout, count, rng, judge=None, first=0, length=5):
@@ -50,11 +53,11 @@ def act_rows(algorithm, layout, count, rng, judge=None, first=0, length=5):
     :param length: decisions in an episode; it terminates at its end.
     """
     network, weights = algorithm.network_name, algorithm.actor_weights()
-    policy = Policy(network, weights)
+    policy, explorer = Policy(network, weights), Explorer(rng)
     rows = []
     for i in range(first, first + count):
         observation = rng.normal(size=OBSERVATION) * [0.1, 1.0, 10.0]
-        decision = policy.act(observation, rng, *algorithm.exploration())
+        decision = explorer.act(policy, observation, *algorithm.exploration())
         reward = judge(observation, decision.action) if judge else rng.normal()
         values = {'epoch': 1, 'seq': i, 'policy_version': algorithm.policy_version,
                   'obs': observation, 'next_obs': rng.normal(size=OBSERVATION),

@@ -9,6 +9,8 @@ from rl_robot_ros.core.policy import ACTIVATIONS
 from rl_robot_ros.core.policy import EXPLORATIONS
 from rl_robot_ros.core.policy import initial_weights
 from rl_robot_ros.core.policy import KINDS
+from rl_robot_ros.core.policy import MAX_CELLS
+from rl_robot_ros.core.policy import NETWORKS
 from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Term
@@ -23,7 +25,8 @@ def networks(draw, kinds=KINDS):
     sizes = draw(st.lists(st.integers(1, 7), min_size=2, max_size=4))
     if kind == 'squashed_gaussian':
         sizes[-1] *= 2
-    return f'{kind} {"-".join(map(str, sizes))} {draw(st.sampled_from(ACTIVATIONS))}'
+    last = 'bins' if kind == 'table' else draw(st.sampled_from(ACTIVATIONS))
+    return f'{kind} {"-".join(map(str, sizes))} {last}'
 
 
 @st.composite
@@ -34,7 +37,7 @@ def cases(draw, kinds=KINDS):
     seed = draw(st.integers(0, 2**32))
     rng = np.random.default_rng(seed)
     weights = rng.normal(size=spec.parameters)
-    n = spec.sizes[0]
+    n = spec.observation_size
     weights[n:2 * n] = rng.uniform(0.01, 3.0, n)
     return network, weights, rng.normal(scale=draw(st.sampled_from((1.0, 50.0))), size=n), seed
 
@@ -62,7 +65,7 @@ def gaussian_log_density(x, mean, log_std):
     return -0.5 * ((x - mean) / std) ** 2 - math.log(std) - 0.5 * math.log(2.0 * math.pi)
 
 
-@given(cases())
+@given(cases(NETWORKS))
 def test_output_is_the_slow_formula(case):
     network, weights, observation, _ = case
     output = Policy(network, weights).output(observation)
@@ -108,6 +111,21 @@ def test_gaussian(case):
     assert best.log_prob == pytest.approx(peak, rel=1e-3, abs=1e-3)
 
 
+@given(cases(('deterministic',)))
+def test_deterministic(case):
+    network, weights, observation, seed = case
+    policy = Policy(network, weights)
+    expected = [math.tanh(mean) for mean in slow_output(network, weights, observation)[0]]
+    for exploration in ('none', 'policy'):
+        decision = policy.act(observation, np.random.default_rng(seed), exploration)
+        assert decision.action.tolist() == pytest.approx(expected, **CLOSE)
+        assert decision.log_prob == 0.0
+    noise = np.random.default_rng(seed).standard_normal(len(expected))
+    noisy = policy.act(observation, np.random.default_rng(seed), 'gaussian', 0.3).action
+    assert noisy.tolist() == pytest.approx(
+        np.clip(np.array(expected) + 0.3 * noise, -1.0, 1.0).tolist(), **CLOSE)
+
+
 @given(cases(('categorical',)))
 def test_categorical(case):
     network, weights, observation, seed = case
@@ -120,6 +138,42 @@ def test_categorical(case):
         assert action.shape == (1,) and 0 <= index < len(logits) and action[0] == index
         assert log_prob == pytest.approx(logits[index] - total, rel=1e-3, abs=1e-3)
     assert logits[index] >= max(logits) - 1e-3
+
+
+@given(cases(('values',)))
+def test_values(case):
+    network, weights, observation, seed = case
+    best = int(np.argmax(Policy(network, weights).output(observation)))
+    values, _ = slow_output(network, weights, observation)
+    assert values[best] >= max(values) - 1e-3 * (1.0 + abs(max(values)))
+    for exploration in ('policy', 'none'):
+        decision = Policy(network, weights).act(observation, np.random.default_rng(seed),
+                                                exploration)
+        assert (decision.action.tolist(), decision.log_prob) == ([float(best)], 0.0)
+
+
+@given(cases(('table',)))
+def test_table(case):
+    network, weights, observation, seed = case
+    spec = NetworkSpec.parse(network)
+    n, bins = spec.observation_size, spec.sizes[:-1]
+    lower, inverse_width = weights[:n], weights[n:2 * n]
+    table = weights[2 * n:].reshape(spec.sizes)
+    policy = Policy(network, weights)
+    for seen in (observation, lower, lower - 1e9, lower + 1e9, lower + 1.5 / inverse_width):
+        cell = []
+        for o, low, scale, count in zip(seen, lower, inverse_width, bins):
+            edges = [low + (i + 1) / scale for i in range(count - 1)]
+            cell.append(sum(o >= edge for edge in edges))
+        assert policy.output(seen).tolist() == pytest.approx(table[tuple(cell)].tolist(), **CLOSE)
+        action = policy.act(seen, np.random.default_rng(seed)).action
+        assert action[0] == np.argmax(policy.output(seen))
+
+
+def test_tables_are_bounded():
+    assert NetworkSpec.parse('table 500-250-2 bins').parameters == 4 + MAX_CELLS
+    with pytest.raises(ValueError, match='a table has at most'):
+        NetworkSpec.parse('table 501-250-2 bins')
 
 
 def test_categorical_samples_its_own_distribution():
@@ -146,7 +200,7 @@ def test_same_seed_same_decision(case, exploration, scale):
     assert one.action.shape == (policy.spec.action_size,) and one.action.dtype == np.float64
 
 
-@given(cases(('squashed_gaussian', 'gaussian')))
+@given(cases(('squashed_gaussian', 'gaussian', 'deterministic')))
 def test_most_likely_action_draws_nothing(case):
     network, weights, observation, seed = case
     rng = np.random.default_rng(seed)
@@ -200,7 +254,7 @@ def test_epsilon(network):
     assert share(1.0) == pytest.approx(lucky, abs=0.03)
 
 
-@given(cases(), st.sampled_from((1.0, -1.0)))
+@given(cases(NETWORKS), st.sampled_from((1.0, -1.0)))
 def test_normalised_input_is_clipped_at_ten(case, sign):
     network, weights, _, _ = case
     policy = Policy(network, weights)
@@ -217,7 +271,7 @@ def test_normalised_input_is_clipped_at_ten(case, sign):
 def test_initial_weights(network, seed):
     spec = NetworkSpec.parse(network)
     weights = initial_weights(network, np.random.default_rng(seed))
-    n = spec.sizes[0]
+    n = spec.observation_size
     assert weights.shape == (spec.parameters,)
     assert (weights[:n] == 0.0).all() and (weights[n:2 * n] == 1.0).all()
     assert (np.abs(weights[2 * n:]) <= 1.0).all() and weights[2 * n:].any()
@@ -229,10 +283,14 @@ def test_sizes(network):
     spec = NetworkSpec.parse(network)
     assert f'{spec.kind} {"-".join(map(str, spec.sizes))} {spec.activation}' == network
     free = {'gaussian': spec.sizes[-1]}.get(spec.kind, 0)
-    assert spec.parameters == 2 * spec.sizes[0] + free + sum(
-        spec.sizes[i] * spec.sizes[i + 1] + spec.sizes[i + 1] for i in range(len(spec.sizes) - 1))
+    layers = sum(spec.sizes[i] * spec.sizes[i + 1] + spec.sizes[i + 1]
+                 for i in range(len(spec.sizes) - 1))
+    if spec.kind == 'table':
+        layers = math.prod(spec.sizes)
+        assert spec.observation_size == len(spec.sizes) - 1
+    assert spec.parameters == 2 * spec.observation_size + free + layers
     assert spec.action_size == {'squashed_gaussian': spec.sizes[-1] // 2, 'categorical': 1,
-                                'gaussian': spec.sizes[-1]}[spec.kind]
+                                'values': 1, 'table': 1}.get(spec.kind, spec.sizes[-1])
     for wrong in (spec.parameters - 1, spec.parameters + 1):
         with pytest.raises(ValueError, match=f'has {spec.parameters} weights'):
             Policy(network, np.zeros(wrong))
@@ -251,7 +309,8 @@ def test_other_text_is_no_network(text):
 @pytest.mark.parametrize('network', [
     '', 'gaussian', 'gaussian 3-2', 'gaussian 3 relu', 'gaussian 3-0 relu', 'gaussian 3--2 relu',
     'gaussian 3-x relu', 'gaussian 3-65537 relu', 'squashed_gaussian 3-3 relu',
-    'mixture 3-2 relu', 'gaussian 3-2 gelu', 'gaussian 3-2 relu relu', 'gaussian ' + '9' * 6000])
+    'mixture 3-2 relu', 'table 3-2 relu', 'values 3-2 bins', 'table 1000-1000-2 bins',
+    'table 3-0 bins', 'gaussian 3-2 gelu', 'gaussian 3-2 relu relu', 'gaussian ' + '9' * 6000])
 def test_refused_networks(network):
     with pytest.raises(ValueError, match='network'):
         NetworkSpec.parse(network)

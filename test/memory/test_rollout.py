@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.memory.rollout import generalised_advantages
 from rl_robot_ros.memory.rollout import returns_to_go
 from rl_robot_ros.memory.rollout import Rollout
 
@@ -130,3 +131,16 @@ def test_returns_to_go_are_discounted_sums(steps, gamma):
         wanted = sum(gamma**(k - i) * reward[k] for k in range(i, end + 1))
         wanted += gamma**(end + 1 - i) * bootstrap[end]
         assert result[i] == pytest.approx(wanted, abs=1e-9)
+
+
+def test_generalised_advantages_between_their_two_ends():
+    """Lambda 0 is one surprise, lambda 1 the return less the value (equations 16 to 18)."""
+    rng = np.random.default_rng(0)
+    reward, value, after = rng.normal(size=(3, 12))
+    last = np.zeros(12, dtype=bool)
+    last[[4, 5, 11]] = True
+    after[:-1] = np.where(last[:-1], after[:-1], value[1:])
+    one = generalised_advantages(reward, value, after, last, 0.9, 0.0)
+    assert one == pytest.approx(reward + 0.9 * after - value)
+    whole = generalised_advantages(reward, value, after, last, 0.9, 1.0)
+    assert whole == pytest.approx(returns_to_go(reward, last, after, 0.9) - value)

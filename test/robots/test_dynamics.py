@@ -88,6 +88,8 @@ def test_heavier_links_weigh_more():
 def test_a_joint_without_a_motor_has_no_model():
     cartpole = resolve('robot', 'cartpole')
     assert dynamics_of(cartpole) is None
+    pendulum = resolve('robot', 'pendulum')
+    assert dynamics_of(pendulum) is None and dynamics_of(replace(pendulum, lifted=True))
     with pytest.raises(ValueError, match=r"no model for the safety filter: joints \['hinge'\]"):
         MujocoDynamics(cartpole)
 

@@ -92,6 +92,7 @@ def test_what_it_tells_about_itself(task):
     assert terms and len(set(terms)) == len(terms)
     assert all(term.size > 0 and term.unit for term in task.observation_terms)
     assert 1 <= task.train_episode_steps <= task.max_episode_steps
+    assert isinstance(task.terminates, bool)
     assert task.config == resolve_config(type(task.config), to_parameters(task.config))
     for field in type(task.config).__dataclass_fields__.values():
         assert field.metadata['doc'] and field.metadata['unit']

@@ -1,0 +1,204 @@
+"""
+What all methods that learn from replay share: options, memory, statistics, checkpoint.
+
+An algorithm file adds networks, losses and the order of an update.  It names its parameters in
+`_tensors` and its optimisers in `_adams`; what stands there goes into checkpoints.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rl_robot_ros.algorithms.base import Algorithm
+from rl_robot_ros.algorithms.base import NonFiniteLoss
+from rl_robot_ros.algorithms.base import require_finite
+from rl_robot_ros.algorithms.base import require_network
+from rl_robot_ros.algorithms.base import require_widths
+from rl_robot_ros.algorithms.exploration import Counts
+from rl_robot_ros.algorithms.networks import COMPILE
+from rl_robot_ros.algorithms.networks import Parameters
+from rl_robot_ros.core.config import option
+from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.memory.normaliser import Normaliser
+from rl_robot_ros.memory.replay import LEARN_FROM
+from rl_robot_ros.memory.replay import Replay
+import torch
+from torch import Tensor
+
+DIVERGED = 100.0  # times what rewards allow: far beyond honest overestimation
+
+
+@dataclass(frozen=True)
+class OffPolicyConfig:
+    """What there is to choose wherever learning goes by replay."""
+
+    gamma: float = option(0.98, 'discount per decision', low=0.0, high=1.0)
+    tau: float = option(0.005, 'how far targets move each time', low=0.0, high=1.0)
+    utd: float = option(1.0, 'updates per row', low=0.0, high=100.0)
+    batch: int = option(256, 'rows in one update', unit='rows', low=1, high=65_536)
+    hidden: tuple[int, ...] = option((128, 128), 'width of each hidden layer of all networks')
+    reward_scale: float = option(1.0, 'rewards are multiplied by this', low=1e-6, high=1e6)
+    learning_starts: int = option(1000, 'rows of uniform exploration before the first update',
+                                  unit='rows', low=1, high=10_000_000)
+    capacity: int = option(500_000, 'rows in replay', unit='rows', low=1, high=50_000_000)
+    normaliser_rows: int = option(0, 'observation statistics stop after this many, 0 never',
+                                  unit='rows', low=0)
+    compile: str = option(  # noqa: A003
+        'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
+
+    def __post_init__(self) -> None:
+        """Check what no single range can say; raises ValueError."""
+        require_widths(self.hidden)
+        for name in ('batch', 'learning_starts'):
+            if getattr(self, name) > self.capacity:
+                raise ValueError(f'algorithm.{name}: got {getattr(self, name)}, it must not '
+                                 f'exceed algorithm.capacity = {self.capacity}')
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig(OffPolicyConfig):
+    """What there is to choose where an actor learns from a critic of continuous actions."""
+
+    actor_every: int = option(2, 'critic updates per actor update', low=1, high=100)
+    critic_layer_norm: bool = option(True, 'layer norm in the critics')
+    lr_actor: float = option(3e-4, 'learning rate of the actor', low=0.0, high=1.0)
+    lr_critic: float = option(3e-4, 'learning rate of the critics', low=0.0, high=1.0)
+    learn_from: str = option('request', 'action of rows that the safety filter changed',
+                             choices=LEARN_FROM)
+
+
+class OffPolicy(Algorithm):
+    """
+    An algorithm with replay; parameters as in `algorithms.base.Algorithm`.
+
+    Subclasses set `actor` (the network that acts) in their constructor.
+    """
+
+    actor: Parameters
+
+    def __init__(self, contract: PolicyContract, layout: RowLayout, config: Any,
+                 seed: int) -> None:
+        self.config, self.network_name = config, contract.network
+        self.spec = NetworkSpec.parse(contract.network)
+        self.observation_size, self.action_size = layout.observation_size, layout.action_size
+        self.generator = torch.Generator().manual_seed(seed)
+        self.replay = Replay(layout, config.capacity, getattr(config, 'learn_from', 'request'),
+                             discrete=bool(contract.efforts))
+        self.normaliser = Normaliser(self.observation_size, config.normaliser_rows)
+        self.counts = Counts(layout)
+        self._replay_total = 0
+        self._largest_reward = 0.0
+        self._memory = torch.from_numpy(self.replay.data)
+        self._batch = torch.zeros(config.batch, self._memory.shape[1])
+        self._details: dict[str, float] = {}
+        self._refresh_normaliser()
+
+    @property
+    def utd(self) -> float:
+        """Return updates per row."""
+        return float(self.config.utd)
+
+    @property
+    def memory_rows(self) -> int:
+        """Rows that fill replay."""
+        return int(self.config.capacity)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the uniform exploration at the start is over."""
+        return self.counts.rows >= self.config.learning_starts and self.replay.size > 0
+
+    def add(self, rows: NDArray[np.float64]) -> None:
+        """Remember rows and take their observations into the statistics."""
+        self.counts.add(rows)
+        self.replay.add(rows)
+        reward = rows[:, self.replay.layout.column('reward')]
+        self._largest_reward = max(self._largest_reward, float(np.abs(reward).max(initial=0.0)))
+        self.normaliser.add(rows[:, self.replay.layout.column('obs')])
+        self._refresh_normaliser()
+
+    def _refresh_normaliser(self) -> None:
+        self._mean = torch.from_numpy(self.normaliser.mean).float()
+        self._inverse_std = torch.from_numpy(self.normaliser.inverse_std).float()
+
+    def sample(self) -> None:
+        """Draw a batch of rows into `_batch`."""
+        indices = torch.randint(self.replay.size, (self.config.batch,), generator=self.generator)
+        torch.index_select(self._memory, 0, indices, out=self._batch)
+
+    def require_sound(self, loss: float, value: float) -> None:
+        """
+        Stop where the critics are lost.
+
+        No return exceeds the largest reward / (1 - gamma); a mean value far beyond it (entropy
+        counts like a reward of 1) is a critic that feeds on its own mistakes.
+
+        :raises NonFiniteLoss: the loss is no number, or the mean value cannot be right.
+        """
+        require_finite('critic loss', loss)
+        reward = 1.0 + self.config.reward_scale * self._largest_reward
+        if abs(value) * (1.0 - self.config.gamma) > DIVERGED * reward:
+            raise NonFiniteLoss(
+                f'the mean value is {value:.3g}, rewards so far allow at most '
+                f'{reward / (1.0 - self.config.gamma):.3g}: the critics diverge, no weights are '
+                'pushed any more; lower algorithm.lr* or algorithm.utd, or set '
+                'algorithm.critic_layer_norm')
+
+    def actor_weights(self) -> Vector:
+        """Return the network that acts in the format of `core.policy`."""
+        return np.concatenate((self.normaliser.mean, self.normaliser.inverse_std,
+                               self.actor.flat.double().numpy()))
+
+    def explore(self) -> tuple[str, float]:
+        """Return kind and scale of the exploration after the first update."""
+        return 'policy', 1.0
+
+    def exploration(self) -> tuple[str, float]:
+        """Explore uniformly until the first update."""
+        return self.explore() if self.counts.rows >= self.config.learning_starts \
+            else ('uniform', 1.0)
+
+    @abstractmethod
+    def _tensors(self) -> dict[str, Tensor]:
+        """Return everything that is learned, by name."""
+
+    @abstractmethod
+    def _adams(self) -> dict[str, torch.optim.Adam]:
+        """Return all optimisers, by name."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything but the rows in replay."""
+        return {
+            'network': self.network_name, **self.counts.state_dict(),
+            'replay_total': self.replay.total, 'largest_reward': self._largest_reward,
+            **self._tensors(),
+            **{name: adam.state_dict() for name, adam in self._adams().items()},
+            'normaliser': self.normaliser.state_dict(),
+            'generator': self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state; replay is filled by `refill`."""
+        require_network(state, self.network_name)
+        self.counts.load_state_dict(state)
+        for name, tensor in self._tensors().items():
+            tensor.copy_(state[name])
+        for name, adam in self._adams().items():
+            adam.load_state_dict(state[name])
+        self.generator.set_state(state['generator'])
+        self.normaliser.load_state_dict(state['normaliser'])
+        self._refresh_normaliser()
+        self.replay.total = 0
+        self._replay_total = state['replay_total']
+        self._largest_reward = state['largest_reward']
+
+    def refill(self, rows: NDArray[np.float64]) -> None:
+        """Fill replay as it was at the checkpoint."""
+        self.replay.refill(rows, self._replay_total)
