@@ -19,7 +19,6 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
-from geometry_msgs.msg import PoseStamped
 import numpy as np
 from numpy.typing import NDArray
 from rcl_interfaces.msg import Parameter
@@ -29,7 +28,6 @@ from rcl_interfaces.srv import SetParametersAtomically
 from rl_robot_ros.core.dialogue import HARDWARE
 from rl_robot_ros.core.dialogue import LOCKSTEP
 from rl_robot_ros.core.dialogue import PACED
-from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightSet
@@ -287,41 +285,6 @@ def read_weights(request: SetParametersAtomically.Request) -> tuple[WeightSet, s
     signature = values.pop('hmac', '')
     values['weights'] = np.frombuffer(values['weights']).copy()
     return WeightSet(**values), signature
-
-
-def goal_message_type(goal: Goal) -> type | None:
-    """Return the message type that carries goals of this kind; None where there are none."""
-    return {'none': None, 'position': PoseStamped, 'joint': JointState}[goal.kind]
-
-
-def goal_message(goal: Goal, values: Vector, stamp: int, names: Sequence[str] = ()) -> Any:
-    """Build the message of a goal."""
-    if goal.kind == 'joint':
-        return joint_state(names, stamp, goal.frame_id, position=values)
-    message = PoseStamped()
-    message.header.stamp = time_of(stamp)
-    message.header.frame_id = goal.frame_id
-    point = message.pose.position
-    point.x, point.y, point.z = (float(value) for value in values)
-    return message
-
-
-def read_goal(goal: Goal, message: Any, names: Sequence[str] = ()) -> Vector:
-    """
-    Read a goal.
-
-    :raises WireError: another frame, not finite, or joints missing.
-    """
-    if goal.kind == 'joint':
-        return JointReader(names).read(message, 'position')[0]
-    if message.header.frame_id not in ('', goal.frame_id):
-        raise WireError('frame', f'goals are given in {goal.frame_id}, '
-                                 f'got {message.header.frame_id[:100]!r}')
-    point = message.pose.position
-    values = np.array([point.x, point.y, point.z])
-    if not np.isfinite(values).all():
-        raise WireError('finite', f'goal is {values.tolist()}')
-    return values
 
 
 def status(name: str, level: bytes, message: str, values: dict[str, Any],

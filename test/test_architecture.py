@@ -32,7 +32,8 @@ RULES = {
     'in_process': ({'env', 'learning', 'algorithms', 'memory', 'settings', 'runs', 'sim', 'safety',
                     'tasks', 'robots', 'core'}, {'numpy'}),
     'wire': ({'core'}, {'numpy', *ROS}),
-    'nodes': ({'nodes', 'wire', 'policy_file', 'settings', 'runs', 'tasks', 'robots', 'safety',
+    'wire_goals': ({'wire', 'core'}, {'numpy', *ROS}),
+    'nodes': ({'nodes', 'wire', 'wire_goals', 'policy_file', 'settings', 'runs', 'tasks', 'robots', 'safety',
                'core'}, {'numpy', *ROS}),
 }
 MORE = {'nodes/mujoco_sim.py': {'sim'}, 'nodes/learner.py': {'learning', 'algorithms'}}

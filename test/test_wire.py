@@ -19,6 +19,7 @@ from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.serialization import deserialize_message
 from rclpy.serialization import serialize_message
 from rl_robot_ros import wire
+from rl_robot_ros import wire_goals
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.transition import HEAD
@@ -410,12 +411,12 @@ def test_too_many_weights(monkeypatch):
 @given(st.lists(FINITE, min_size=3, max_size=3), st.integers(0, 10**18))
 def test_goals_round_trip(values, stamp):
     for goal in (POSITION, JOINT_GOAL):
-        message = over_the_wire(wire.goal_message(goal, np.array(values), stamp, JOINTS))
-        assert isinstance(message, wire.goal_message_type(goal))
+        message = over_the_wire(wire_goals.goal_message(goal, np.array(values), stamp, JOINTS))
+        assert isinstance(message, wire_goals.goal_message_type(goal))
         assert wire.stamp_of(message.header.stamp) == stamp
         assert message.header.frame_id == 'base_link'
-        assert wire.read_goal(goal, message, JOINTS).tolist() == values
-    assert wire.goal_message_type(Goal()) is None
+        assert wire_goals.read_goal(goal, message, JOINTS).tolist() == values
+    assert wire_goals.goal_message_type(Goal()) is None
 
 
 @given(st.lists(NUMBERS, min_size=3, max_size=3),
@@ -426,11 +427,11 @@ def test_position_goals_are_read_or_refused(values, frame):
     message.pose.position.x, message.pose.position.y, message.pose.position.z = values
     message = over_the_wire(message)
     if frame not in ('', 'base_link'):
-        assert refusal(wire.read_goal, POSITION, message).kind == 'frame'
+        assert refusal(wire_goals.read_goal, POSITION, message).kind == 'frame'
     elif not all(map(math.isfinite, values)):
-        assert refusal(wire.read_goal, POSITION, message).kind == 'finite'
+        assert refusal(wire_goals.read_goal, POSITION, message).kind == 'finite'
     else:
-        assert wire.read_goal(POSITION, message).tolist() == values
+        assert wire_goals.read_goal(POSITION, message).tolist() == values
 
 
 @pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
@@ -438,8 +439,8 @@ def test_position_goals_are_read_or_refused(values, frame):
 def test_three_numbers_that_are_not_finite(value, at):
     values = [1.0, 2.0, 3.0]
     values[at] = value
-    message = over_the_wire(wire.goal_message(POSITION, np.array(values), 0))
-    assert refusal(wire.read_goal, POSITION, message).kind == 'finite'
+    message = over_the_wire(wire_goals.goal_message(POSITION, np.array(values), 0))
+    assert refusal(wire_goals.read_goal, POSITION, message).kind == 'finite'
     message = over_the_wire(wire.efforts_message(np.array(values)))
     assert refusal(wire.read_efforts, message, 3).kind == 'finite'
 
@@ -451,9 +452,9 @@ def test_joint_goals_are_read_or_refused(state):
     message = over_the_wire(JointState(name=names, **fields))
     expected = slow_read(names, fields, ('position',))
     if expected is None:
-        refusal(wire.read_goal, JOINT_GOAL, message, JOINTS)
+        refusal(wire_goals.read_goal, JOINT_GOAL, message, JOINTS)
     else:
-        assert wire.read_goal(JOINT_GOAL, message, JOINTS).tolist() == expected[0]
+        assert wire_goals.read_goal(JOINT_GOAL, message, JOINTS).tolist() == expected[0]
 
 
 # -- diagnostics, and the same again with checks --------------------------------------------------

@@ -23,6 +23,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 import numpy as np
 from rl_robot_ros import wire
+from rl_robot_ros import wire_goals
 from rl_robot_ros.core.dialogue import LOCKSTEP
 from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.core.spec import Vector
@@ -101,7 +102,7 @@ class MujocoSim(RobotNode):
         if goal.kind == 'position':
             self.create_subscription(
                 PoseStamped, 'policy/active_goal',
-                lambda message: screen.show_goal(wire.read_goal(goal, message)), LATCHED_QOS)
+                lambda message: screen.show_goal(wire_goals.read_goal(goal, message)), LATCHED_QOS)
         return screen
 
     # -- the plant ----------------------------------------------------------------------------

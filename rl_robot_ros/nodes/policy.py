@@ -17,6 +17,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from rcl_interfaces.srv import SetParametersAtomically
 from rl_robot_ros import wire
+from rl_robot_ros import wire_goals
 from rl_robot_ros.core.actor import Actor
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.dialogue import ActorConfig
@@ -83,7 +84,7 @@ class PolicyNode(RobotNode):
         self._request_out = self.create_publisher(JointState, 'effort_request', COMMAND_QOS)
         self.create_subscription(JointState, 'joint_states', self._on_state, STATE_QOS)
         self.create_subscription(JointState, 'effort_command', self._on_command, COMMAND_QOS)
-        goal_type = wire.goal_message_type(self.task.goal)
+        goal_type = wire_goals.goal_message_type(self.task.goal)
         if goal_type is not None:
             self._goal_out = self.create_publisher(goal_type, 'policy/active_goal', LATCHED_QOS)
             self.create_subscription(goal_type, 'goal', self._on_goal, LATCHED_QOS)
@@ -205,7 +206,7 @@ class PolicyNode(RobotNode):
 
     def _on_goal(self, message: Any) -> None:
         try:
-            goal = wire.read_goal(self.task.goal, message, self.robot.joint_names)
+            goal = wire_goals.read_goal(self.task.goal, message, self.robot.joint_names)
         except wire.WireError as error:
             self.counts['goals_refused'] += 1
             self.warn('goal', f'goal refused: {error}')
@@ -258,7 +259,7 @@ class PolicyNode(RobotNode):
         """Publish the active goal."""
         if self.task.goal.kind != 'none':
             stamp = self.get_clock().now().nanoseconds
-            self._goal_out.publish(wire.goal_message(self.task.goal, goal, stamp,
+            self._goal_out.publish(wire_goals.goal_message(self.task.goal, goal, stamp,
                                                      self.robot.joint_names))
 
     # -- steady time --------------------------------------------------------------------------

@@ -188,7 +188,8 @@ def certify(robot: RobotSpec, limits: JointLimits, config: SafetyConfig, dynamic
     needed = demand.standing(states.terms, scale) + share * demand.braking(states.terms)
     position, velocity = states.position[sample], scale * states.velocity[sample]
     largest = 1.0 if search or not share else scale
-    for _ in range(CLIMBS if largest > scale or not share else 0):  # other states are the worst ones at another scale
+    for _ in range(0 if share and largest == scale else CLIMBS):
+        # Other states are the worst ones at another scale.
         states.climb(largest)
         found = _largest(lambda part: float(demand.room(states.terms, part).min())
                          >= config.min_braking)

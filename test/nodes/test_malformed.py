@@ -8,6 +8,7 @@ from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import SetParametersAtomically
 from real_graph import running
 from rl_robot_ros import wire
+from rl_robot_ros import wire_goals
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
@@ -106,7 +107,7 @@ def test_nothing_gets_through_and_nobody_falls_over(tmp_path):
             'experience': (node.create_publisher(Float64MultiArray, 'experience', EXPERIENCE_QOS),
                            list(bad_experience(layout))),
             'goal': (node.create_publisher(PoseStamped, 'goal', LATCHED_QOS),
-                     [wire.goal_message(graph_goal(), np.array([NAN, 0.0, 0.0]), 0)]),
+                     [wire_goals.goal_message(graph_goal(), np.array([NAN, 0.0, 0.0]), 0)]),
         }
         refused = {
             'joint_states': [('policy', 'states_refused'), ('safety_filter', 'states_refused')],
