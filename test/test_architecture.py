@@ -33,8 +33,8 @@ RULES = {
                     'tasks', 'robots', 'core'}, {'numpy'}),
     'wire': ({'core'}, {'numpy', *ROS}),
     'wire_goals': ({'wire', 'core'}, {'numpy', *ROS}),
-    'nodes': ({'nodes', 'wire', 'wire_goals', 'policy_file', 'settings', 'runs', 'tasks', 'robots', 'safety',
-               'core'}, {'numpy', *ROS}),
+    'nodes': ({'nodes', 'wire', 'wire_goals', 'policy_file', 'settings', 'runs', 'tasks', 'robots',
+               'safety', 'core'}, {'numpy', *ROS}),
 }
 MORE = {'nodes/mujoco_sim.py': {'sim'}, 'nodes/learner.py': {'learning', 'algorithms'}}
 # These take seconds to load; whoever can do without them imports them where they are used.

@@ -35,16 +35,13 @@ class Normaliser:
         """Take observations into account, shape (N, size)."""
         if self.limit:
             observations = observations[:max(0, self.limit - self.count)]
-        n = len(observations)
-        if n == 0:
-            return
-        mean = observations.mean(axis=0)
-        distance = mean - self.mean
-        total = self.count + n
-        self.squares += ((observations - mean)**2).sum(axis=0) + distance**2 * (
-            self.count * n / total)
-        self.mean += distance * (n / total)
-        self.count = total
+        # Row by row (Welford 1962): sums over batches would depend on how the rows were batched,
+        # and that depends on how busy the machine is.
+        for row in observations:
+            self.count += 1
+            distance = row - self.mean
+            self.mean += distance / self.count
+            self.squares += distance * (row - self.mean)
 
     @property
     def inverse_std(self) -> Vector:

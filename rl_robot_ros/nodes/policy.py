@@ -230,9 +230,10 @@ class PolicyNode(RobotNode):
 
     def _on_label_success(self, _: Trigger.Request,
                           response: Trigger.Response) -> Trigger.Response:
-        response.success = self.actor is not None and self.actor.label_success()
-        response.message = ('the open row is marked, the episode ends with it' if response.success
-                            else 'no row is open: the policy is not acting')
+        done = self.actor is not None and self.actor.label_success()
+        response.success, response.message = done, (
+            'the open row is marked, the episode ends with it' if done else
+            'no row is open: the policy is not acting')
         return response
 
     # -- Outbox of the actor ------------------------------------------------------------------
@@ -258,9 +259,8 @@ class PolicyNode(RobotNode):
     def goal(self, goal: Vector) -> None:
         """Publish the active goal."""
         if self.task.goal.kind != 'none':
-            stamp = self.get_clock().now().nanoseconds
-            self._goal_out.publish(wire_goals.goal_message(self.task.goal, goal, stamp,
-                                                     self.robot.joint_names))
+            self._goal_out.publish(wire_goals.goal_message(
+                self.task.goal, goal, self.get_clock().now().nanoseconds, self.robot.joint_names))
 
     # -- steady time --------------------------------------------------------------------------
 

@@ -45,3 +45,17 @@ def test_state_round_trip():
         each.add(np.ones((3, 2)))
     assert np.array_equal(normaliser.mean, other.mean)
     assert np.array_equal(normaliser.inverse_std, other.inverse_std)
+
+
+def test_how_rows_are_batched_makes_no_difference():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(97, 3)) * 10.0 ** rng.integers(-3, 3, (97, 3))
+    one, other = Normaliser(3), Normaliser(3)
+    one.add(rows)
+    start = 0
+    while start < len(rows):
+        size = int(rng.integers(1, 20))
+        other.add(rows[start:start + size])
+        start += size
+    assert one.mean.tobytes() == other.mean.tobytes()
+    assert one.inverse_std.tobytes() == other.inverse_std.tobytes()
