@@ -157,11 +157,9 @@ class PolicyNode(RobotNode):
     def _load_checkpoint(self, path: Path) -> None:
         weights = load_policy(path)
         self.get_logger().info(f'{path}: version {weights.version}, digest {weights.digest[:8]}')
-        misfit = self._misfit(weights.schema)
-        if misfit:
+        if misfit := self._misfit(weights.schema):
             raise ValueError(f'policy.checkpoint {path} does not fit robot and task: {misfit}')
-        reason = self.store.adopt(weights, time.monotonic())
-        if reason:
+        if reason := self.store.adopt(weights, time.monotonic()):
             raise ValueError(f'policy.checkpoint {path}: {reason}')
 
     # -- messages -----------------------------------------------------------------------------
