@@ -41,9 +41,10 @@ class StandIn:
         self.robot = resolve('robot', 'arm7')
         self.states_on = self.requests_on = True
         self.stated = self.requested = self.braking = self.braked = 0.0
+        self.heard = 0  # outputs
         self.following = 0  # outputs in a row that were what was asked for
         self.brakes = False
-        self.watched = False  # by the watchdog, which says so in its diagnostics
+        self.watchdog = ''  # what it says in its diagnostics
         self._effort = np.full(len(self.robot.actuated), EFFORT)
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self.node = Node('stand_in')
@@ -80,11 +81,12 @@ class StandIn:
     def _move(self) -> None:
         names, period = self.robot.actuated, self.robot.control_period
         home, zeros = np.array(self.robot.home), np.zeros(len(names))
-        deadline, stamp = time.monotonic(), 0
+        start = deadline = time.monotonic()
         while not self._ended:
-            deadline += period
+            # After a stall the robot goes on from where it is, it does not catch up.
+            deadline = max(deadline + period, time.monotonic())
             time.sleep(max(0.0, deadline - time.monotonic()))
-            stamp += round(1e9 * period)
+            stamp = round(1e9 * (1.0 + deadline - start))
             if self.states_on:
                 self.stated = time.monotonic()
                 self._states.publish(wire.joint_state(names, stamp, 'paced/1', position=home,
@@ -95,6 +97,7 @@ class StandIn:
 
     def _on_output(self, message: Float64MultiArray) -> None:
         now = time.monotonic()
+        self.heard += 1
         if np.array_equal(np.frombuffer(message.data), self._effort):
             self.following += 1
             self.braking = 0.0
@@ -105,7 +108,7 @@ class StandIn:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if status.hardware_id == 'safety_watchdog':
-                self.watched = status.message == 'watches'
+                self.watchdog = status.message
 
     def _on_brakes(self, request: SetBool.Request,
                    response: SetBool.Response) -> SetBool.Response:

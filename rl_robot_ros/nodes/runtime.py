@@ -54,6 +54,7 @@ EXPERIENCE_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100,
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 LONGEST_TRACEBACK = 2000  # characters in diagnostics and log
 LAST_WORDS = Duration(seconds=0.2)  # a last command is given this long to arrive
+FAREWELL = 'the safety filter is shutting down'  # its reason, by which others know an orderly end
 
 
 class RosHandler(logging.Handler):

@@ -26,6 +26,7 @@ from rl_robot_ros.nodes.graph_guard import LOOK_PERIOD
 from rl_robot_ros.nodes.guarded_filter import GuardedFilter
 from rl_robot_ros.nodes.limit_sources import BEFORE_MOTION
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
+from rl_robot_ros.nodes.runtime import FAREWELL
 from rl_robot_ros.nodes.runtime import LATCHED_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
@@ -206,7 +207,8 @@ class SafetyFilterNode(RobotNode):
         """Bring the robot to rest, then leave a last command that keeps it there."""
         guarded = self.guarded
         with guarded.lock:
-            guarded.filter.stop('the safety filter is shutting down')
+            guarded.filter.stop(FAREWELL)
+            guarded.report()
         end = time.monotonic() + SHUTDOWN_TIME
         while guarded.state.seen and not guarded.lockstep \
                 and not guarded.filter.at_rest and time.monotonic() < end:

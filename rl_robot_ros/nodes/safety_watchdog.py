@@ -27,6 +27,7 @@ from rl_robot_ros.nodes.brakes import controller_service
 from rl_robot_ros.nodes.brakes import ControllerSwitch
 from rl_robot_ros.nodes.brakes import SimulatorBrake
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
+from rl_robot_ros.nodes.runtime import FAREWELL
 from rl_robot_ros.nodes.runtime import LATCHED_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
@@ -126,10 +127,10 @@ class SafetyWatchdogNode(RobotNode):
         text = f'{reason}; {self._helpless()}'
         if called:
             text = f'{reason}: calling {" and ".join(called)}; safety_watchdog/reset releases'
-        if self.count_publishers(OUTPUT):
-            self.get_logger().error(f'safety_filter is SILENT, {text}')
-        else:
+        if FAREWELL in self._filter_says:
             self.get_logger().warning(f'safety_filter has ended, {text}')
+        else:
+            self.get_logger().error(f'safety_filter is SILENT, {text}')
         self._publish_diagnostics()
 
     def _helpless(self) -> str:
