@@ -35,17 +35,23 @@ from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator
-import hypothesis  # noqa: F401  imported once, before the forks
+import _hypothesis_pytestplugin  # noqa: F401  imported once, before the forks
+import hypothesis.strategies  # noqa: F401
 import mujoco  # noqa: F401
 from parso.python.tree import Keyword
 from parso.python.tree import Name
 from parso.tree import NodeOrLeaf
 import pytest
+import pytest_timeout  # noqa: F401
+import rl_robot_ros.core.resolve
+import rl_robot_ros.robots.dynamics  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = 'rl_robot_ros.safety'
 FILES = ('bounds', 'viability', 'torque_map', 'observer', 'delivery', 'state_machine', 'limits',
          'envelope', 'intake', 'model_limit', 'tightening')
+# Those of ROS take longer to load than the tests to run.
+PLUGINS = ('-p', 'no:cacheprovider', '-p', 'pytest_timeout', '-p', '_hypothesis_pytestplugin')
 # What cosmic-ray has and is left out: it only makes code that cannot run (1.0 << 2.0), or
 # compares identities of numbers; such mutants die whatever the tests are, and flatter the score.
 BINARY = ('Add_Sub', 'Sub_Add', 'Mul_Div', 'Div_Mul', 'Mul_Add', 'Pow_Mul', 'Mod_Mul',
@@ -188,12 +194,12 @@ def start(tests: list[str], mutant: Mutant | None) -> int:
     sys.path = [path for path in sys.path if Path(path) != ROOT / 'benchmarks']  # has a safety.py
     if mutant is not None:
         sys.meta_path.insert(0, Mutated(mutant))
-    os._exit(pytest.main(['-x', '-q', '-p', 'no:cacheprovider', *tests]))
+    os._exit(pytest.main(['-x', '-q', *PLUGINS, *tests]))
 
 
 def tests_of(file: str) -> list[str]:
     """Name the tests that must notice."""
-    return [str(ROOT / 'test' / 'safety' / f'test_{file}.py')]
+    return sorted(map(str, (ROOT / 'test' / 'safety').glob(f'test_{file}*.py')))
 
 
 def baseline(files: tuple[str, ...]) -> dict[str, float]:
@@ -265,7 +271,7 @@ def main() -> None:
     parser.add_argument('--files', nargs='+', choices=FILES, default=FILES)
     given = parser.parse_args()
     os.chdir(ROOT)
-    sys.dont_write_bytecode = True
+    os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'
     mutants = [mutant for file in given.files for mutant in mutants_of(file)]
     sample = sorted(random.Random(given.seed).sample(mutants, given.sample or len(mutants))
                     if given.sample < len(mutants) else mutants)
