@@ -229,6 +229,6 @@ def _box(lower: Vector, upper: Vector, most: Vector) -> tuple[Vector, Vector]:
     lower, upper = np.minimum(lower, most), np.maximum(upper, -most)
     crossed = lower > upper
     if crossed.any():
-        middle = clamp(0.5 * (lower + upper), -most, most)
+        middle = 0.5 * (lower + upper)
         lower, upper = np.where(crossed, middle, lower), np.where(crossed, middle, upper)
     return lower, upper

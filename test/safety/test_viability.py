@@ -1,8 +1,6 @@
 import math
 
-from hypothesis import assume
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -10,11 +8,22 @@ from rl_robot_ros.safety.viability import is_viable
 from rl_robot_ros.safety.viability import upper_bound
 
 PERIOD = 0.005
-distances = st.floats(1e-4, 6.0)
-brakings = st.floats(0.5, 30.0)
-speeds = st.floats(0.1, 6.0)
-parts = st.floats(-1.0, 1.0)
-kappas = st.floats(1.0, 10.0)
+SAMPLES = 20_000
+RNG = np.random.default_rng(0)
+
+
+def log_uniform(low, high):
+    return np.exp(RNG.uniform(math.log(low), math.log(high), SAMPLES))
+
+
+# One viable state per sample: towards the limit no faster than the joint can stop, a fifth of them
+# just able to stop, a fifth as fast as may be the other way, a fifth standing still.
+DISTANCE, BRAKING = log_uniform(1e-4, 6.0), log_uniform(0.5, 30.0)
+SPEED, HORIZON = log_uniform(0.1, 6.0), PERIOD * RNG.uniform(1.0, 10.0, SAMPLES)
+PART = np.where(RNG.random(SAMPLES) < 0.6, RNG.integers(-1, 2, SAMPLES),
+                RNG.uniform(-1.0, 1.0, SAMPLES))
+VELOCITY = PART * np.where(PART < 0.0, SPEED,
+                           np.minimum(SPEED, np.sqrt(2.0 * BRAKING * DISTANCE)))
 
 
 def bound(distance, velocity, speed, braking, horizon=PERIOD):
@@ -27,55 +36,44 @@ def viable(distance, velocity, speed, braking, slack=0.0):
                           np.array(braking), slack))
 
 
-def velocity_of(part, distance, speed, braking):
-    """Return a viable velocity: towards the limit no faster than the joint can stop."""
-    return part * speed if part < 0.0 else part * min(speed, math.sqrt(2.0 * braking * distance))
-
-
-@given(distances, parts, speeds, brakings, kappas)
-@settings(max_examples=500, deadline=None)
-def test_a_viable_joint_stays_viable_and_inside_all_the_way(distance, part, speed, braking, kappa):
-    velocity = velocity_of(part, distance, speed, braking)
-    acceleration = bound(distance, velocity, speed, braking, kappa * PERIOD)
+def test_a_viable_joint_stays_viable_and_inside_all_the_way():
+    acceleration = upper_bound(DISTANCE, VELOCITY, SPEED, BRAKING, HORIZON)
     for time in np.linspace(0.0, PERIOD, 9)[1:]:
-        moved = velocity * time + 0.5 * acceleration * time * time
-        assert viable(distance - moved, velocity + acceleration * time, math.inf, braking, 1e-9)
-    assert velocity + acceleration * PERIOD <= max(speed, velocity) + 1e-9
+        left = DISTANCE - VELOCITY * time - 0.5 * acceleration * time * time
+        assert is_viable(left, VELOCITY + acceleration * time, np.inf, BRAKING, 1e-9).all()
+    assert (VELOCITY + acceleration * PERIOD <= np.maximum(SPEED, VELOCITY) + 1e-9).all()
 
 
-@given(distances, parts, speeds, brakings, kappas)
-@settings(max_examples=500, deadline=None)
-def test_braking_as_certified_is_always_allowed(distance, part, speed, braking, kappa):
+def test_braking_as_certified_is_always_allowed():
     """Otherwise a state could be reached from which nothing is allowed."""
-    velocity = velocity_of(part, distance, speed, braking)
-    assert bound(distance, velocity, speed, braking, kappa * PERIOD) >= -braking * (1.0 + 1e-6)
+    acceleration = upper_bound(DISTANCE, VELOCITY, SPEED, BRAKING, HORIZON)
+    assert (acceleration >= -BRAKING * (1.0 + 1e-6)).all()
 
 
-@given(distances, parts, speeds, brakings)
-@settings(max_examples=500, deadline=None)
-def test_the_bound_is_not_tighter_than_it_must_be(distance, part, speed, braking):
+def test_the_bound_is_not_tighter_than_it_must_be():
     """Just above the bound, the joint is too fast, not viable, or has been beyond the limit."""
-    velocity = velocity_of(part, distance, speed, braking)
-    acceleration = bound(distance, velocity, speed, braking) + 1e-3 * (1.0 + braking)
-    end = velocity + PERIOD * acceleration
-    assume(abs(end) > 1e-6)
-    passed = [velocity * t + 0.5 * acceleration * t * t for t in np.linspace(0.0, PERIOD, 201)]
-    stops = distance - passed[-1] - max(end, 0.0)**2 / (2.0 * braking)
-    assert end > speed or stops < 1e-7 or max(passed) > distance - 1e-7
+    acceleration = upper_bound(DISTANCE, VELOCITY, SPEED, BRAKING, PERIOD) + 1e-3 * (1.0 + BRAKING)
+    end = VELOCITY + PERIOD * acceleration
+    furthest = np.full(SAMPLES, -np.inf)
+    for time in np.linspace(0.0, PERIOD, 201):
+        moved = VELOCITY * time + 0.5 * acceleration * time * time
+        furthest = np.maximum(furthest, moved)
+    stops = DISTANCE - moved - np.maximum(end, 0.0)**2 / (2.0 * BRAKING)
+    known = np.abs(end) > 1e-6
+    assert ((end > SPEED) | (stops < 1e-7) | (furthest > DISTANCE - 1e-7))[known].all()
 
 
-@given(distances, parts, speeds, brakings, st.floats(1.0, 5.0), st.floats(1.0, 3.0))
-@settings(max_examples=300, deadline=None)
-def test_more_room_and_more_braking_never_allow_less(distance, part, speed, braking, more, kappa):
-    velocity = velocity_of(part, distance, speed, braking)
-    least = bound(distance, velocity, speed, braking, kappa * PERIOD)
-    assert bound(more * distance, velocity, speed, braking, kappa * PERIOD) >= least - 1e-9
-    assert bound(distance, velocity, more * speed, braking, kappa * PERIOD) >= least - 1e-9
-    assert bound(distance, velocity, speed, more * braking, kappa * PERIOD) >= least - 1e-9
+@pytest.mark.parametrize('more', [1.0, 1.001, 1.5, 5.0])
+def test_more_room_and_more_braking_never_allow_less(more):
+    state = np.stack((DISTANCE, VELOCITY, SPEED, BRAKING))
+    least = upper_bound(*state, HORIZON)
+    for which in (0, 2, 3):
+        better = state.copy()
+        better[which] *= more
+        assert (upper_bound(*better, HORIZON) >= least - 1e-9).all()
 
 
-@given(st.floats(0.0, 3.0), st.floats(-3.0, 3.0), speeds, brakings)
-@settings(deadline=None)
+@given(st.floats(0.0, 3.0), st.floats(-3.0, 3.0), st.floats(0.1, 6.0), st.floats(0.5, 30.0))
 def test_beyond_the_limit_a_joint_only_turns_back(beyond, velocity, speed, braking):
     acceleration = bound(-beyond, velocity, speed, braking)
     assert velocity + PERIOD * acceleration <= 1e-9

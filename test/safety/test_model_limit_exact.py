@@ -1,0 +1,304 @@
+"""The viability limit, step by step, on a small robot whose equation of motion can be written."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rl_robot_ros.safety import JointLimits
+from rl_robot_ros.safety import SafetyConfig
+from rl_robot_ros.safety.certificate import Certificate
+from rl_robot_ros.safety.model_limit import _box
+from rl_robot_ros.safety.model_limit import COLLISION
+from rl_robot_ros.safety.model_limit import VIABILITY
+from rl_robot_ros.safety.model_limit import ViabilityLimit
+from rl_robot_ros.safety.torque_map import feasible_effort
+from rl_robot_ros.safety.viability import upper_bound
+from safety.robots import make_robot
+from safety.robots import PERIOD
+
+ROBOT = make_robot(2, position_upper=(1.5, 1.0), velocity_limit=(2.0, 3.0))
+LIMITS = JointLimits.from_robot(ROBOT)
+CONFIG = SafetyConfig(position_margin=0.02, velocity_margin=0.1, latency_periods=0, kappa=2.0,
+                      observer_gain=0.0, extra_braking=15.0, recover_velocity=0.05)
+MASS, PULL, DAMPING = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([1.0, -2.0]), 0.7
+BRAKING, EFFORT = np.array([8.0, 6.0]), np.array(LIMITS.effort)
+LOWER, UPPER = np.array(LIMITS.position_lower) + 0.02, np.array(LIMITS.position_upper) - 0.02
+SPEED, HORIZON = 0.9 * np.array(LIMITS.velocity), 2.0 * PERIOD
+REST = np.zeros(2)
+
+
+class Coupled:
+    """Two joints that feel each other, a constant pull and damping."""
+
+    compensated = True
+
+    def evaluate(self, position, velocity):
+        return MASS.copy(), PULL + DAMPING * velocity
+
+    def solve(self, force):
+        return np.linalg.solve(MASS, force)
+
+    def gravity(self, position):
+        return np.zeros(2)
+
+
+class Wall:
+    """A collision limit that says what it is told, and notes what it was asked."""
+
+    def __init__(self, scale=1.0):
+        self.share, self.asked, self.begun, self.path = scale, [], 0, self
+
+    def begin(self):
+        self.begun += 1
+
+    def brake(self, velocity):
+        return -3.0 * np.sign(velocity)
+
+    def scale(self, position, velocity, brake, acceleration):
+        self.asked.append((position, velocity, brake, acceleration))
+        return self.share
+
+    def nearest(self, position):
+        return 'hand, table', 0.25
+
+
+def make(collision=None, **changes):
+    found = Certificate('test', ROBOT.actuated, tuple(BRAKING.tolist()), 0.8, 'joint1', (), (), (),
+                        (), LIMITS.velocity, 1.0, 1.0, 0.0, 0.0, 100, 0)
+    limit = ViabilityLimit(ROBOT, LIMITS, replace(CONFIG, **changes), Coupled(), found, collision)
+    assert limit.recovering
+    limit.recovering = False
+    return limit
+
+
+def limited(limit, position, velocity, effort, **more):
+    result = np.array(effort, dtype=float)
+    limit.limit(position, velocity, result, **more)
+    return result
+
+
+def acceleration_of(effort, velocity):
+    return np.linalg.solve(MASS, effort - PULL - DAMPING * velocity)
+
+
+def boxes(position, velocity, up=SPEED, down=SPEED):
+    """Return the bounds, computed joint by joint with the pure functions."""
+    upper = upper_bound(UPPER - position, velocity, up, BRAKING, HORIZON)
+    lower = -upper_bound(position - LOWER, -velocity, down, BRAKING, HORIZON)
+    both = []
+    for most in (BRAKING + 15.0, BRAKING):
+        low, high = np.minimum(lower, most), np.maximum(upper, -most)
+        middle = np.clip((low + high) / 2.0, -most, most)
+        both.append((np.where(low > high, middle, low), np.where(low > high, middle, high)))
+    return both
+
+
+def expected(position, velocity, effort, **speeds):
+    """Return what the limit must make of `effort`, written with the pure functions."""
+    effort = np.clip(effort, -EFFORT, EFFORT)
+    hard, gentle = boxes(position, velocity, **speeds)
+    wanted = acceleration_of(effort, velocity)
+    clipped = np.clip(wanted, *hard)
+    if (clipped == wanted).all():
+        return effort
+    bias = PULL + DAMPING * velocity
+    return feasible_effort(clipped, MASS, bias, hard, gentle, EFFORT)
+
+
+def states(count, wide=1.02):
+    rng = np.random.default_rng(count)
+    for _ in range(count):
+        yield (rng.uniform(wide * LOWER, wide * UPPER),
+               rng.uniform(-1.2, 1.2, 2) * SPEED * rng.choice([0.1, 1.0]),
+               rng.uniform(-1.3, 1.3, 2) * EFFORT * rng.choice([0.05, 0.3, 1.0]))
+
+
+def test_it_is_the_composition_of_the_pure_functions():
+    limit, changed = make(), 0
+    for position, velocity, effort in states(500):
+        result = limited(limit, position, velocity, effort)
+        np.testing.assert_allclose(result, expected(position, velocity, effort), atol=1e-9)
+        changed += not np.array_equal(result, effort)
+        assert limit.reason == VIABILITY
+    assert 50 < changed < 450
+
+
+def test_the_quick_yes_is_the_inequality_it_is_said_to_be():
+    limit, said = make(), 0
+    for position, velocity, effort in states(500):
+        acceleration = acceleration_of(effort, velocity)
+        end = velocity + HORIZON * acceleration
+        there = position + HORIZON * (velocity + end) / 2.0
+        room = HORIZON * BRAKING * np.abs(end)
+        yes = (np.abs(end) <= SPEED).all() and all(
+            (np.maximum(speed, 0.0)**2 + room <= 2.0 * BRAKING * distance).all()
+            for distance, speed in ((UPPER - there, end), (there - LOWER, -end)))
+        assert limit._surely_viable(position, velocity, acceleration) == yes
+        said += yes
+    assert 50 < said < 450
+    still = (UPPER.copy(), REST, REST)
+    assert limit._surely_viable(*still), 'on the limit, and slow enough to stay'
+    fast = np.array([SPEED[0], 0.0])
+    assert limit._surely_viable(REST, fast, REST), 'as fast as allowed'
+    limit.recovering = True
+    assert not limit._surely_viable(REST, REST, REST)
+
+
+@pytest.mark.parametrize('side', [1.0, -1.0])
+def test_the_way_back_in_is_slow_and_only_for_who_is_outside(side):
+    edge = np.array(LIMITS.position_upper if side > 0.0 else LIMITS.position_lower)
+    position, push = np.array([edge[0] + side * 1e-3, 0.0]), -side * 60.0 * np.ones(2)
+    slow = np.array([0.05, SPEED[1]])
+    speeds = {'down': slow} if side > 0.0 else {'up': slow}
+    limit = make()
+    for begin in (True, True, False):
+        if begin:
+            limit.begin()
+        result = limited(limit, position, REST, push)
+        np.testing.assert_allclose(result, expected(position, REST, push, **speeds), atol=1e-9)
+        assert limit.recovering, 'as long as one joint is outside'
+    on_edge = np.array([edge[0], 0.0])
+    np.testing.assert_allclose(limited(limit, on_edge, REST, push),
+                               expected(on_edge, REST, push), atol=1e-9)
+    assert not limit.recovering
+    # Pushed out again it is no start outside.
+    np.testing.assert_allclose(limited(limit, position, REST, push),
+                               expected(position, REST, push), atol=1e-9)
+
+
+@pytest.mark.parametrize('latency', [1, 2, 4])
+def test_a_late_command_is_limited_for_the_state_in_which_it_acts(latency):
+    prompt = make()
+    for position, velocity, effort in states(100, wide=0.9):
+        late, rng = make(latency_periods=latency), np.random.default_rng(latency)
+        sent = [rng.uniform(-1.0, 1.0, 2) * EFFORT for _ in range(latency + 1)]
+        for earlier in sent:
+            late.sent(earlier)
+        result = limited(late, position, velocity, effort)
+        for on_its_way in sent[1:]:
+            acceleration = acceleration_of(on_its_way, velocity)
+            position = position + PERIOD * velocity + 0.5 * PERIOD**2 * acceleration
+            velocity = velocity + PERIOD * acceleration
+        np.testing.assert_allclose(result, limited(prompt, position, velocity, effort), atol=1e-7)
+
+
+def test_where_nothing_was_sent_the_joints_keep_their_speed():
+    position, velocity, push = np.array([1.4, 0.0]), np.array([0.9, -0.5]), np.array([80.0, 0.0])
+    for latency in (1, 3):
+        ahead = position + latency * PERIOD * velocity
+        result = limited(make(latency_periods=latency), position, velocity, push)
+        np.testing.assert_allclose(result, expected(ahead, velocity, push), atol=1e-4)
+
+
+def test_lost_states_repeat_the_last_command_and_teach_nothing():
+    limit = make(latency_periods=3, observer_gain=0.5)
+    for effort in (1.0, 2.0, 3.0):
+        limited(limit, REST, REST, REST)
+        limit.sent(np.full(2, effort))
+    before = limit.observer.acceleration.copy()
+    limited(limit, REST, REST + 0.1, REST, periods=2)
+    assert [sent[0] for sent in limit._in_flight] == [2.0, 3.0, 3.0]
+    assert np.array_equal(limit.observer.acceleration, before)
+    limited(limit, REST, REST, REST, periods=9)
+    assert [sent[0] for sent in limit._in_flight] == [3.0] * 3
+    limit.begin()
+    assert not limit._in_flight
+    limited(limit, REST, REST, REST, periods=2)
+    assert len(limit._in_flight) == 3
+    limit.set_latency(3)
+    assert len(limit._in_flight) == 3, 'no news, nothing is forgotten'
+    limit.set_latency(1)
+    assert not limit._in_flight
+    sent = np.ones(2)
+    limit.sent(sent)
+    sent[:] = 9.0
+    limit.sent(sent)
+    assert [list(effort) for effort in limit._in_flight] == [[9.0, 9.0]]
+
+
+@pytest.mark.parametrize('latency', [0, 1])
+def test_what_the_model_does_not_know_is_learnt_and_counted_on(latency):
+    """The observer learns a push of 4 rad/s^2; the limit then brakes as if it were gravity."""
+    limit, push = make(latency_periods=latency, observer_gain=0.2), np.array([4.0, 0.0])
+    position, velocity = REST, REST
+    for _ in range(200):
+        effort = limited(limit, position, velocity, PULL + DAMPING * velocity)
+        limit.sent(effort)
+        acceleration = acceleration_of(effort, velocity) + push
+        velocity = velocity + PERIOD * acceleration
+        position = REST  # far from everything
+        velocity = np.clip(velocity, -0.5, 0.5) if abs(velocity[0]) < 0.5 else 0.0 * velocity
+        if not velocity.any():
+            limit.observer.skip()
+    assert limit.observer.acceleration == pytest.approx(push, abs=0.05)
+    assert limit.status(REST)['disturbance'] == pytest.approx(4.0, abs=0.05)
+    mass, bias = limit._evaluate(REST, REST)
+    assert mass.tolist() == MASS.tolist()
+    assert bias == pytest.approx(PULL - MASS @ push, abs=0.2)
+    limit.begin()
+    assert limit.observer.acceleration.tolist() == [0.0, 0.0] and limit.recovering
+
+
+def test_it_is_no_more_than_a_share_of_the_way_to_a_collision():
+    position, velocity = np.array([0.2, -0.3]), np.array([0.5, -0.4])
+    effort = np.array([30.0, 5.0])
+    free = make(wall := Wall(1.0))
+    assert limited(free, position, velocity, effort).tolist() == effort.tolist()
+    assert free.reason == VIABILITY
+    asked = wall.asked[0]
+    assert asked[0] is position and asked[1] is velocity and asked[2].tolist() == [-3.0, 3.0]
+    np.testing.assert_allclose(asked[3], acceleration_of(effort, velocity))
+    backup = MASS @ np.array([-3.0, 3.0]) + PULL + DAMPING * velocity
+    for share in (0.0, 0.25):
+        near = make(Wall(share))
+        result = limited(near, position, velocity, effort)
+        np.testing.assert_allclose(result, backup + share * (effort - backup), atol=1e-9)
+        assert near.reason == COLLISION
+    near.collision.share = 1.0
+    limited(near, position, velocity, effort)
+    assert near.reason == VIABILITY
+
+
+def test_braking_before_a_collision_respects_the_bounds():
+    """Where a joint just can stop, its brakes must do more than the collision asks."""
+    position, velocity = np.array([LOWER[0] + 0.036, 0.0]), np.array([-0.75, 0.0])
+    hard, gentle = boxes(position, velocity)
+    wanted = np.clip([3.0, 0.0], *hard)
+    assert wanted[0] > 4.0
+    backup = feasible_effort(wanted, MASS, PULL + DAMPING * velocity, hard, gentle, EFFORT)
+    result = limited(make(Wall(0.0)), position, velocity, REST)
+    np.testing.assert_allclose(result, backup, atol=1e-9)
+
+
+def test_the_observer_expects_what_the_collision_left():
+    limit = make(Wall(0.0), observer_gain=1.0)
+    velocity = np.array([0.5, -0.4])
+    effort = limited(limit, REST, velocity, np.array([30.0, 5.0]))
+    after = velocity + PERIOD * acceleration_of(effort, velocity)
+    limit.observer.observe(after, PERIOD)
+    assert limit.observer.acceleration == pytest.approx([0.0, 0.0], abs=1e-6)
+
+
+def test_status_and_begin_reach_the_collision_limit():
+    assert set(make().status(REST)) == {'mode', 'certified_share', 'disturbance'}
+    limit = make(wall := Wall())
+    limit.begin()
+    assert wall.begun == 1
+    values = limit.status(REST)
+    assert values['certified_share'] == 0.8 and values['disturbance'] == 0.0
+    assert (values['nearest'], values['nearest_distance_m']) == ('hand, table', 0.25)
+
+
+def test_bounds_that_cross_meet_in_the_middle():
+    most = np.array([10.0, 10.0, 10.0, 10.0])
+    lower, upper = _box(np.array([4.0, -1.0, 30.0, 2.0]), np.array([-2.0, 5.0, -30.0, 2.0]), most)
+    assert lower.tolist() == [1.0, -1.0, 0.0, 2.0] and upper.tolist() == [1.0, 5.0, 0.0, 2.0]
+    lower, upper = _box(np.array([50.0, 5.0]), np.array([40.0, -50.0]), most[:2])
+    assert lower.tolist() == [10.0, -2.5] and upper.tolist() == [40.0, -2.5]
+
+
+def test_margins_must_leave_room():
+    even = replace(LIMITS, position_lower=(-0.25, -2.0), position_upper=(0.25, 1.0))
+    config = replace(CONFIG, position_margin=0.25)
+    with pytest.raises(ValueError, match='joint1: nothing is left .* position_margin of 0.25'):
+        ViabilityLimit(ROBOT, even, config, Coupled(), make().certificate)
