@@ -1,5 +1,5 @@
 """
-How many errors in the limits and in the state machine would the tests notice?
+Show how many changes to the limits of the safety filter its tests notice.
 
     python benchmarks/mutation.py                 # a seeded sample of 400
     python benchmarks/mutation.py --files bounds  # all that there are of one file: --sample 0
@@ -30,12 +30,12 @@ import sys
 import time
 from typing import NamedTuple
 
+import _hypothesis_pytestplugin  # noqa: F401  imported once, before the forks
 from cosmic_ray.ast import ast_nodes
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator
-import _hypothesis_pytestplugin  # noqa: F401  imported once, before the forks
 import hypothesis.strategies  # noqa: F401
 import mujoco  # noqa: F401
 from parso.python.tree import Keyword
