@@ -154,9 +154,9 @@ def test_row_20_half_rate_and_bursts(robot):
     """Every second state asked for is enough; a burst after braking is not followed."""
     turns = iter(range(10**9))
     robot.policy = lambda: next(turns) % 2 and robot.ask(robot.request)
-    braked = robot.count('braked')
+    del robot.phases[:-1]
     robot.play(1.5)
-    assert robot.phase == 'active' and robot.count('braked') == braked
+    assert [status.message for status in robot.phases] == ['']  # active, and nothing else
     robot.request = None
     robot.until('it brakes', lambda: robot.phase in ('braking', 'hold'))
     for back in range(30):
@@ -169,8 +169,10 @@ def test_row_20_half_rate_and_bursts(robot):
 def test_row_21_old_request(robot):
     """A replayed request is for a state that is gone."""
     counted = robot.counted('requests_old', 10)
-    robot.policy = lambda: (robot.ask(robot.request),
-                            robot.ask(np.zeros(7) + 3.0, robot.stamp - 10**10))
+    turns = iter(range(10**9))
+    # Now and then: in a queue of one it may push a good one out.
+    robot.policy = lambda: robot.ask(robot.request) if next(turns) % 5 else \
+        robot.ask(np.zeros(7) + 3.0, robot.stamp - 10**10)
     robot.commands.clear()
     robot.until('it is counted', counted)
     assert robot.phase == 'active'
