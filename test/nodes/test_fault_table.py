@@ -323,13 +323,13 @@ def test_row_18_sign_of_velocity(robot):
 
 
 def test_row_46_effort_not_realised(robot):
-    """The drive measures nothing of what is commanded; once it does, the robot may go on."""
+    """The drive does something else than what it is told; once it obeys, the robot may go on."""
     robot.request = np.zeros(7)
     robot.request[0] = 0.4 * LIMIT[0]
     robot.speak = lambda: [robot.state(effort=np.array(robot.motors[-1].data))]
     robot.play(0.6)
     assert robot.phase == 'active', robot.reason
-    robot.speak = lambda: [robot.state(effort=np.zeros(7))]
+    robot.speak = lambda: [robot.state(effort=-robot.request)]
     robot.until('a fault', lambda: robot.phase == 'fault')
     assert 'not realised: joint1' in robot.reason
     answer = robot.reset()
