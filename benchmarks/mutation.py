@@ -1,8 +1,8 @@
 """
 Show how many changes to the limits of the safety filter its tests notice.
 
-    python benchmarks/mutation.py                 # a seeded sample of 400
-    python benchmarks/mutation.py --files bounds  # all that there are of one file: --sample 0
+    python benchmarks/mutation.py                            # a seeded sample of 400
+    python benchmarks/mutation.py --sample 0 --files bounds  # all that there are of one file
 
 cosmic-ray writes the mutants: one changed operator, number, keyword or loop each.  Two operators
 of ours join it, because this code computes in place: another NumPy function, and a statement that
@@ -21,6 +21,7 @@ from datetime import date
 import importlib.abc
 import importlib.machinery
 from importlib.metadata import version
+import itertools
 import os
 from pathlib import Path
 import platform
@@ -30,13 +31,14 @@ import sys
 import time
 from typing import NamedTuple
 
-import _hypothesis_pytestplugin  # noqa: F401  imported once, before the forks
 from cosmic_ray.ast import ast_nodes
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator
-import hypothesis.strategies  # noqa: F401
+import _hypothesis_pytestplugin  # noqa: F401  imported once, before the forks
+import hypothesis
+import hypothesis.strategies
 import mujoco  # noqa: F401
 from parso.python.tree import Keyword
 from parso.python.tree import Name
@@ -131,6 +133,14 @@ def operators() -> dict[str, Operator]:
     return {**made, 'SwapFunction': SwapFunction(), 'DropStatement': DropStatement()}
 
 
+OPERATORS = operators()
+
+
+def path_of(file: str) -> Path:
+    """Return where a module of the package lies."""
+    return ROOT / PACKAGE.replace('.', '/') / f'{file}.py'
+
+
 def annotates(node: NodeOrLeaf) -> bool:
     """Say whether a node is part of an annotation, which nothing evaluates."""
     while node.parent is not None:
@@ -142,28 +152,34 @@ def annotates(node: NodeOrLeaf) -> bool:
     return False
 
 
-def mutants_of(file: str) -> list[Mutant]:
-    """List every mutant of a file that differs from it and from the others."""
-    source = (ROOT / PACKAGE.replace('.', '/') / f'{file}.py').read_text()
-    lines, seen, found = source.split('\n'), {ast.dump(ast.parse(source))}, []
-    for name, operator in operators().items():
-        places = [(node, start) for node in ast_nodes(get_ast(source))
-                  for start, _ in operator.mutation_positions(node)]
-        for occurrence, (node, start) in enumerate(places):
-            if annotates(node):
-                continue
-            code = mutate_code(source, operator, occurrence)
-            try:
-                tree = ast.dump(ast.parse(code))
-            except SyntaxError:  # the / and * of a signature
-                continue
-            if tree not in seen:
-                seen.add(tree)
-                after = code.split('\n')
-                at = next(i for i, line in enumerate(lines) if line != after[i])
-                found.append(Mutant(file, start[0], name, lines[at].strip(), after[at].strip(),
-                                    code))
-    return found
+def places_of(file: str) -> list[tuple[str, str, int]]:
+    """List where a file can be changed: file, operator, and which of its places."""
+    tree = get_ast(path_of(file).read_text())
+    return [(file, name, index) for name, operator in OPERATORS.items()
+            for index, node in enumerate(node for node in ast_nodes(tree)
+                                         for _ in operator.mutation_positions(node))
+            if not annotates(node)]
+
+
+def mutant_at(file: str, operator: str, index: int) -> Mutant | None:
+    """Change one place; None where that is no Python, as without the / of a signature."""
+    source = path_of(file).read_text()
+    code = mutate_code(source, OPERATORS[operator], index)
+    try:
+        ast.parse(code)
+    except SyntaxError:
+        return None
+    before, after = source.split('\n'), code.split('\n')
+    at = next(i for i, line in enumerate(before) if line != after[i])
+    return Mutant(file, at + 1, operator, before[at].strip(), after[at].strip(), code)
+
+
+def choose(most: int, seed: int) -> tuple[list[Mutant], int]:
+    """Return `most` mutants, 0 for all, in the order of the code, and how many places there are."""
+    places = [place for file in FILES for place in places_of(file)]
+    random.Random(seed).shuffle(places)
+    made = (mutant for place in places if (mutant := mutant_at(*place)) is not None)
+    return sorted(itertools.islice(made, most or None)), len(places)
 
 
 class Mutated(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
@@ -194,12 +210,16 @@ def start(tests: list[str], mutant: Mutant | None) -> int:
     sys.path = [path for path in sys.path if Path(path) != ROOT / 'benchmarks']  # has a safety.py
     if mutant is not None:
         sys.meta_path.insert(0, Mutated(mutant))
-    os._exit(pytest.main(['-x', '-q', *PLUGINS, *tests]))
+    for test in tests:
+        if code := pytest.main(['-x', '-q', *PLUGINS, test]):
+            os._exit(int(code))
+    os._exit(0)
 
 
 def tests_of(file: str) -> list[str]:
-    """Name the tests that must notice."""
-    return sorted(map(str, (ROOT / 'test' / 'safety').glob(f'test_{file}*.py')))
+    """Name the tests that must notice; test_<file>_<more>.py, the quicker ones, come first."""
+    return sorted(map(str, (ROOT / 'test' / 'safety').glob(f'test_{file}*.py')),
+                  reverse=True)
 
 
 def baseline(files: tuple[str, ...]) -> dict[str, float]:
@@ -244,11 +264,11 @@ def show(mutant: Mutant, result: str, done: int, total: int) -> None:
               file=sys.stderr, flush=True)
 
 
-def report(results: dict[Mutant, str], everything: int, seed: int, seconds: float) -> None:
+def report(results: dict[Mutant, str], places: int, seed: int, seconds: float) -> None:
     """Print the table, and what survived."""
     print(f'{date.today()}, cosmic-ray {version("cosmic-ray")}, Python '
           f'{platform.python_version()}, {platform.machine()} with {os.cpu_count()} cores; '
-          f'{len(results)} of {everything} mutants, seed {seed}, in {seconds:.0f} s\n')
+          f'{len(results)} of {places} possible mutants, seed {seed}, in {seconds:.0f} s\n')
     print('| file | mutants | killed | of these by time-out | survived | score |')
     print('|---|---|---|---|---|---|')
     for file in (*FILES, 'all'):
@@ -268,16 +288,19 @@ def main() -> None:
     parser.add_argument('--sample', type=int, default=400, help='mutants to run, 0: all of them')
     parser.add_argument('--seed', type=int, default=0, help='of the sample')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='processes at once')
-    parser.add_argument('--files', nargs='+', choices=FILES, default=FILES)
+    parser.add_argument('--files', nargs='+', choices=FILES, default=FILES,
+                        help='only those of the sample that are in these files')
     given = parser.parse_args()
     os.chdir(ROOT)
-    os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'
-    mutants = [mutant for file in given.files for mutant in mutants_of(file)]
-    sample = sorted(random.Random(given.seed).sample(mutants, given.sample or len(mutants))
-                    if given.sample < len(mutants) else mutants)
+    os.environ.update(PYTEST_DISABLE_PLUGIN_AUTOLOAD='1', HYPOTHESIS_PROFILE='mutation')
+    # As the profile of the suite, but a failure need not be made small.
+    hypothesis.settings.register_profile('mutation', max_examples=40, derandomize=True,
+                                         deadline=None, phases=[hypothesis.Phase.generate])
+    sample, places = choose(given.sample, given.seed)
+    sample = [mutant for mutant in sample if mutant.file in given.files]
     began = time.monotonic()
     results = run(sample, given.jobs, baseline(given.files))
-    report(results, len(mutants), given.seed, time.monotonic() - began)
+    report(results, places, given.seed, time.monotonic() - began)
 
 
 if __name__ == '__main__':

@@ -90,3 +90,5 @@ def test_effort_bounds_brake_outside_the_envelope():
     lower, upper = effort_bounds(velocity, np.ones(3), np.ones(3), np.full(3, 10.0), hold=5.0)
     assert lower.tolist() == [-5.0, -25.0, 15.0]
     assert upper.tolist() == [15.0, -5.0, 35.0]
+    lower, upper = effort_bounds(velocity, np.ones(3), np.ones(3), np.full(3, 10.0))
+    assert lower.tolist() == [-10.0, -30.0, 10.0] and upper.tolist() == [10.0, -10.0, 30.0]

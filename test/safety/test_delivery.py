@@ -74,6 +74,20 @@ def test_the_rate_limits_what_is_asked_for_and_not_a_stop():
     assert counters['rate_overrides'] == 1
 
 
+def test_an_override_of_the_rate_is_counted_when_one_joint_is_beyond_it():
+    delivery, counters = make()
+    for wanted, expected in (([RATE_STEP, -RATE_STEP, 0.0], 0), ([0.0, 0.0, 0.0], 0),
+                             ([0.0, 0.0, RATE_STEP + 0.1], 1), ([0.0, 0.0, -1.0], 2)):
+        delivery.deliver(np.array(wanted), True, HERE, ZERO)
+        assert counters['rate_overrides'] == expected
+
+
+def test_the_reason_is_the_limit_as_soon_as_it_changes_one_joint():
+    delivery, _ = make(Limit(lambda effort: effort * [0.5, 1.0, 1.0]))
+    assert delivery.deliver(SMALL, False, HERE, ZERO).reason == 'limited by halving'
+    assert delivery.deliver(SMALL + 50.0, False, HERE, ZERO).reason == 'limited by halving'
+
+
 def test_without_a_state_the_effort_limit_is_left():
     delivery, _ = make(Limit())
     assert delivery.deliver(np.full(3, 500.0), True, None, ZERO).effort.tolist() == [EFFORT] * 3
@@ -86,6 +100,7 @@ def test_gravity_is_added_where_the_robot_does_not_compensate_it():
     assert delivered.motor.tolist() == (SMALL + 10.0).tolist() == limit.heard[0]
     assert delivered.effort.tobytes() == SMALL.tobytes() and not delivered.reason
     assert delivery.rest_effort(ZERO).tolist() == [10.0] * 3
+    assert make()[0].rest_effort(ZERO).tolist() == [0.0] * 3
 
 
 def test_the_effort_limit_holds_for_the_sum_with_gravity():
@@ -109,5 +124,8 @@ def test_what_is_not_limited_comes_out_bit_identical_also_on_top_of_gravity():
 
 def test_the_sign_of_a_zero_is_no_change():
     delivery, _ = make()
+    delivered = delivery.deliver(np.array([-0.0, 0.0, -0.0]), False, HERE, ZERO)
+    assert not delivered.reason and np.signbit(delivered.effort).tolist() == [True, False, True]
+    delivery, _ = make(Limit(lambda effort: effort + 0.0))
     delivered = delivery.deliver(np.array([-0.0, 0.0, -0.0]), False, HERE, ZERO)
     assert not delivered.reason and np.signbit(delivered.effort).tolist() == [True, False, True]

@@ -1,3 +1,4 @@
+from dataclasses import FrozenInstanceError
 from dataclasses import replace
 import math
 
@@ -110,3 +111,33 @@ def test_require_within():
     wide = JointLimits.from_robot(continuous(make_robot()))
     LIMITS.require_within(wide)
     wide.require_within(wide)
+
+
+def test_slowed_scales_velocity_limits_only():
+    assert LIMITS.slowed(0.25) == replace(LIMITS, velocity=(0.5, 0.5, 0.5))
+
+
+def test_intersected_takes_the_tighter_one_joint_by_joint():
+    both = LIMITS.intersected([-3.0, -1.0, -math.inf], [1.0, 2.0, math.inf], [3.0, 1.0, 2.0],
+                              [100.0, 87.0, 20.0])
+    assert both.position_lower == (-2.0, -1.0, -2.0) and both.position_upper == (1.0, 1.5, 1.5)
+    assert both.velocity == (2.0, 1.0, 2.0) and both.effort == (87.0, 87.0, 20.0)
+    assert both.effort_rate == LIMITS.effort_rate and both.joints == LIMITS.joints
+
+
+@pytest.mark.parametrize('name', ['lower', 'upper', 'velocity', 'effort'])
+def test_no_limit_is_made_of_nan(name):
+    given = {'lower': LIMITS.position_lower, 'upper': LIMITS.position_upper,
+             'velocity': LIMITS.velocity, 'effort': LIMITS.effort}
+    with pytest.raises(ValueError, match=f'joint3: {name} limit is not a number'):
+        LIMITS.intersected(**{**given, name: (*given[name][:2], math.nan)})
+
+
+def test_limits_with_nothing_between_them_are_refused():
+    with pytest.raises(ValueError, match='joint1: position limits are'):
+        LIMITS.intersected([1.6, 0.0, 0.0], [2.0] * 3, LIMITS.velocity, LIMITS.effort)
+
+
+def test_limits_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        LIMITS.velocity = (9.0,) * 3

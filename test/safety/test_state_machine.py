@@ -162,3 +162,64 @@ def test_after_a_reset_everything_starts_again():
     assert not machine.request() and machine.blend == 0.0
     machine.stood_still(True, 2)
     assert machine.request() and machine.blend == 0.0
+
+
+def test_another_machine_goes_on_where_the_old_one_was():
+    old = make(start_hold=0.02, fade_in=0.02)
+    old.configured()
+    old.stood_still(True, 4)
+    old.request()
+    old.tick(3)
+    new = make(start_hold=0.02, fade_in=0.03)
+    new.take_over(old)
+    assert new.phase is Phase.ACTIVE and new.reason == ''
+    assert not new.configured() and new.blend == 4 / 6, 'three quarters, and no further'
+    old.stop('button')
+    new.take_over(old)
+    assert new.reset() == (False, 'stop is still asserted: button')
+    new.release()
+    assert new.reset() == (True, 'reset from: button')
+    waiting = make(start_hold=0.02)
+    waiting.configured()
+    waiting.stood_still(True, 3)
+    new.take_over(waiting)
+    assert new.phase is Phase.IDLE and not new.request()
+    new.stood_still(True, 1)
+    assert new.request(), 'it has stood still in the old machine too'
+
+
+def test_what_is_said_while_nothing_is_wrong():
+    machine = make()
+    assert machine.reason == 'waits for a joint state' and not machine.stop_asserted
+    assert machine.reset() == (True, 'nothing to reset, the filter is unconfigured')
+    machine.configured()
+    assert machine.reason == 'waits for a request'
+    machine.stop('button')
+    assert machine.stop_asserted and machine.reason == 'button'
+    machine.release()
+    assert not machine.stop_asserted and machine.reset()[0]
+    assert machine.reason == 'waits for a request'
+    waiting = make()
+    waiting.stop('button')
+    waiting.release()
+    waiting.reset()
+    assert waiting.reason == 'waits for a joint state'
+
+
+def test_times_are_whole_periods_rounded_up():
+    for hold, periods in ((0.0, 0), (0.001, 1), (0.015, 3), (0.0151, 4), (3 * 0.005, 3)):
+        machine = make(start_hold=hold)
+        machine.configured()
+        machine.stood_still(True, max(periods - 1, 0))
+        assert machine.request() is (periods == 0)
+        machine.stood_still(True, 1)
+        assert machine.request()
+
+
+def test_nothing_resumes_by_itself_unless_told():
+    machine = StateMachine(0.0, 0.0, 0.005)
+    machine.configured()
+    machine.request()
+    machine.lose_request('gone')
+    machine.arrived()
+    assert machine.latched and not machine.request()
