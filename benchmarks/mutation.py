@@ -31,12 +31,12 @@ import sys
 import time
 from typing import NamedTuple
 
+import _hypothesis_pytestplugin  # noqa: F401  imported once, before the forks
 from cosmic_ray.ast import ast_nodes
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator
-import _hypothesis_pytestplugin  # noqa: F401  imported once, before the forks
 import hypothesis
 import hypothesis.strategies
 import mujoco  # noqa: F401
