@@ -73,7 +73,7 @@ class ViabilityLimit:
         self._twice_braking = 2.0 * self._braking
         self._towards, self._distance = np.empty((2, 2, size))
         self._effort_limit = np.array(limits.effort)
-        self._in_flight: deque[Vector] = deque(maxlen=max(1, self._latency))
+        self._in_flight: deque[Vector] = deque(maxlen=self._latency)
         self.recovering = True
 
     def begin(self) -> None:
@@ -99,7 +99,7 @@ class ViabilityLimit:
         """Tell how many commands are on their way when a state arrives."""
         if latency != self._latency:
             self._latency = latency
-            self._in_flight = deque(maxlen=max(1, latency))
+            self._in_flight = deque(maxlen=latency)
 
     def sent(self, effort: Vector) -> None:
         """

@@ -57,6 +57,27 @@ def at_once(**changes: Any) -> SafetyConfig:
     return replace(config, **changes)
 
 
+class Coupled:
+    """`core.spec.Dynamics` of two joints that feel each other, a constant pull and damping."""
+
+    mass, pull, damping = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([1.0, -2.0]), 0.7
+
+    def __init__(self, compensated: bool = True) -> None:
+        self.compensated = compensated
+
+    def evaluate(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
+        """Return mass and bias, new arrays."""
+        return self.mass.copy(), self.pull + self.damping * velocity
+
+    def solve(self, force: Vector) -> Vector:
+        """Return mass^-1 force."""
+        return np.linalg.solve(self.mass, force)
+
+    def gravity(self, position: Vector) -> Vector:
+        """Return the pull, which is gravity where the robot does not compensate it."""
+        return self.pull.copy()
+
+
 class Plant:
     """Joints that do not know of each other: inertia times acceleration is effort."""
 

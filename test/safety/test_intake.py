@@ -99,3 +99,17 @@ def test_many_invalid_requests_are_a_loss():
     intake.take(GOOD, None, True, 1)
     for _ in range(2):
         assert intake.take([math.nan, 0.0], None, True, 1) == 'policy'
+
+
+def test_it_begins_with_nothing_and_counts_from_zero():
+    intake, _ = make(most_invalid=2, timeout=0.01)
+    assert intake.effort.tolist() == [0.0, 0.0]
+    for _ in range(2):
+        intake.begin()
+        assert intake.take([math.nan, 0.0], None, True, 1) == '' and not intake.loss
+        assert intake.take([math.nan, 0.0], None, True, 1) == ''
+        assert intake.loss.startswith('2 invalid requests in a row')
+        intake.begin()
+        assert intake.take(None, None, True, 2) == '' and not intake.loss
+        assert intake.take(None, None, True, 1) == ''
+        assert intake.loss == 'no valid request for more than 0.01 s'

@@ -84,6 +84,7 @@ def test_loosening_is_refused(given, key, allowed):
 
 @pytest.mark.parametrize('given,message', [
     ({'max_velocity': 1.0}, 'max_velocity is given without has_velocity_limits'),
+    ({'min_position': 0.0, 'max_position': 1.0}, 'min_position is given without has_position'),
     ({'has_velocity_limits': True}, 'max_velocity must be given'),
     ({'has_position_limits': True, 'max_position': 1.0}, 'min_position and max_position must'),
     ({'has_jerk_limits': True, 'max_jerk': 1.0}, 'does not enforce it'),
@@ -104,8 +105,13 @@ def test_an_unknown_joint_is_refused():
 
 def test_require_within():
     LIMITS.tightened(joint1={'max_effort_rate': 10.0}).require_within(LIMITS)
-    with pytest.raises(ValueError, match='max_effort is 100.0'):
-        replace(LIMITS, effort=(87.0, 100.0, 87.0)).require_within(LIMITS)
+    for name, key, value in (('position_lower', 'min_position', -3.0),
+                             ('position_upper', 'max_position', 3.0),
+                             ('velocity', 'max_velocity', 5.0), ('effort', 'max_effort', 100.0),
+                             ('effort_rate', 'max_effort_rate', 1e4)):
+        wider = (*getattr(LIMITS, name)[:2], value)
+        with pytest.raises(ValueError, match=f'joint3: {key} is {value}'):
+            replace(LIMITS, **{name: wider}).require_within(LIMITS)
     with pytest.raises(ValueError, match='limits are for joint1, joint2, the robot has joint1,'):
         JointLimits.from_robot(make_robot(2)).require_within(LIMITS)
     wide = JointLimits.from_robot(continuous(make_robot()))

@@ -13,6 +13,7 @@ from rl_robot_ros.safety.model_limit import VIABILITY
 from rl_robot_ros.safety.model_limit import ViabilityLimit
 from rl_robot_ros.safety.torque_map import feasible_effort
 from rl_robot_ros.safety.viability import upper_bound
+from safety.robots import Coupled
 from safety.robots import make_robot
 from safety.robots import PERIOD
 
@@ -20,26 +21,11 @@ ROBOT = make_robot(2, position_upper=(1.5, 1.0), velocity_limit=(2.0, 3.0))
 LIMITS = JointLimits.from_robot(ROBOT)
 CONFIG = SafetyConfig(position_margin=0.02, velocity_margin=0.1, latency_periods=0, kappa=2.0,
                       observer_gain=0.0, extra_braking=15.0, recover_velocity=0.05)
-MASS, PULL, DAMPING = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([1.0, -2.0]), 0.7
+MASS, PULL, DAMPING = Coupled.mass, Coupled.pull, Coupled.damping
 BRAKING, EFFORT = np.array([8.0, 6.0]), np.array(LIMITS.effort)
 LOWER, UPPER = np.array(LIMITS.position_lower) + 0.02, np.array(LIMITS.position_upper) - 0.02
 SPEED, HORIZON = 0.9 * np.array(LIMITS.velocity), 2.0 * PERIOD
 REST = np.zeros(2)
-
-
-class Coupled:
-    """Two joints that feel each other, a constant pull and damping."""
-
-    compensated = True
-
-    def evaluate(self, position, velocity):
-        return MASS.copy(), PULL + DAMPING * velocity
-
-    def solve(self, force):
-        return np.linalg.solve(MASS, force)
-
-    def gravity(self, position):
-        return np.zeros(2)
 
 
 class Wall:
@@ -182,6 +168,21 @@ def test_a_late_command_is_limited_for_the_state_in_which_it_acts(latency):
         np.testing.assert_allclose(result, limited(prompt, position, velocity, effort), atol=1e-7)
 
 
+def test_a_latency_that_is_heard_of_later_counts_the_same():
+    position, velocity, push = np.array([1.4, 0.0]), np.array([0.9, -0.5]), np.array([80.0, 0.0])
+    results = []
+    for limit in (make(latency_periods=3), make(), make(latency_periods=1)):
+        limit.set_latency(3)
+        for effort in (-40.0, 10.0, 60.0):
+            limit.sent(np.full(2, effort))
+        results.append(limited(limit, position, velocity, push).tolist())
+        limit.set_latency(0)
+        limit.sent(push)
+        np.testing.assert_allclose(limited(limit, position, velocity, push),
+                                   expected(position, velocity, push), atol=1e-9)
+    assert results[0] == results[1] == results[2]
+
+
 def test_where_nothing_was_sent_the_joints_keep_their_speed():
     position, velocity, push = np.array([1.4, 0.0]), np.array([0.9, -0.5]), np.array([80.0, 0.0])
     for latency in (1, 3):
@@ -208,7 +209,7 @@ def test_lost_states_repeat_the_last_command_and_teach_nothing():
     limit.set_latency(3)
     assert len(limit._in_flight) == 3, 'no news, nothing is forgotten'
     limit.set_latency(1)
-    assert not limit._in_flight
+    assert not limit._in_flight and limit._latency == 1
     sent = np.ones(2)
     limit.sent(sent)
     sent[:] = 9.0

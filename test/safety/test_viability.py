@@ -102,6 +102,7 @@ def test_which_states_are_viable():
     assert viable(1.0, 2.0, 2.0, 2.0) and not viable(0.99, 2.0, 2.0, 2.0)
     assert viable(0.5, -3.0, 3.0, 2.0), 'away from the limit it needs no room'
     assert not viable(0.5, -3.1, 3.0, 2.0) and not viable(-0.01, 0.0, 2.0, 2.0)
+    assert viable(0.0, 0.0, 2.0, 2.0), 'it may stand on its limit'
     assert viable(-0.01, 0.0, 2.0, 2.0, 0.02)
 
 
