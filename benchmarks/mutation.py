@@ -1,14 +1,13 @@
 """
-Show how many changes to the limits of the safety filter its tests notice.
+Count how many errors in the limits and in the state machine the tests would notice.
 
     python benchmarks/mutation.py                            # a seeded sample of 400
     python benchmarks/mutation.py --sample 0 --files bounds  # all that there are of one file
 
-cosmic-ray writes the mutants: one changed operator, number, keyword or loop each.  Two operators
-of ours join it, because this code computes in place: another NumPy function, and a statement that
-is left out.  Nothing is written to the tree: a forked process reads one module mutated, and runs
-the tests of that module until the first one fails.  Needs `pip install cosmic-ray`, as
-`make mutants` does.
+cosmic-ray writes the mutants (see mutation_operators.py): one changed operator, number, function,
+keyword, loop or statement each.  Nothing is written to the tree: a forked process reads one module
+mutated, and runs the tests of that module until the first one fails.  Needs
+`pip install cosmic-ray`, as `make mutants` does.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from __future__ import annotations
 import argparse
 import ast
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date
+import importlib
 import importlib.abc
 import importlib.machinery
 from importlib.metadata import version
@@ -31,87 +30,23 @@ import sys
 import time
 from typing import NamedTuple
 
-import _hypothesis_pytestplugin  # noqa: F401  imported once, before the forks
 from cosmic_ray.ast import ast_nodes
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import mutate_code
-from cosmic_ray.operators.operator import Operator
-from cosmic_ray.plugins import get_operator
 import hypothesis
-import hypothesis.strategies
-import mujoco  # noqa: F401
-from parso.python.tree import Keyword
-from parso.python.tree import Name
-from parso.tree import NodeOrLeaf
+from mutation_operators import annotates
+from mutation_operators import operators
 import pytest
-import pytest_timeout  # noqa: F401
-import rl_robot_ros.core.resolve
-import rl_robot_ros.robots.dynamics  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = 'rl_robot_ros.safety'
 FILES = ('bounds', 'viability', 'torque_map', 'observer', 'delivery', 'state_machine', 'limits',
          'envelope', 'intake', 'model_limit', 'tightening')
+# What every process would import, once.
+PRELOADED = ('_hypothesis_pytestplugin', 'hypothesis.strategies', 'mujoco', 'pytest_timeout',
+             'rl_robot_ros.core.resolve', 'rl_robot_ros.robots.dynamics')
 # Those of ROS take longer to load than the tests to run.
 PLUGINS = ('-p', 'no:cacheprovider', '-p', 'pytest_timeout', '-p', '_hypothesis_pytestplugin')
-# What cosmic-ray has and is left out: it only makes code that cannot run (1.0 << 2.0), or
-# compares identities of numbers; such mutants die whatever the tests are, and flatter the score.
-BINARY = ('Add_Sub', 'Sub_Add', 'Mul_Div', 'Div_Mul', 'Mul_Add', 'Pow_Mul', 'Mod_Mul',
-          'BitAnd_BitOr', 'BitOr_BitAnd')
-COMPARISON = ('Lt_LtE', 'Lt_GtE', 'LtE_Lt', 'LtE_Gt', 'Gt_GtE', 'Gt_LtE', 'GtE_Gt', 'GtE_Lt',
-              'Eq_NotEq', 'NotEq_Eq', 'Is_IsNot', 'IsNot_Is')
-OTHERS = ('AddNot', 'NumberReplacer', 'ReplaceAndWithOr', 'ReplaceBreakWithContinue',
-          'ReplaceContinueWithBreak', 'ReplaceFalseWithTrue', 'ReplaceOrWithAnd',
-          'ReplaceTrueWithFalse', 'ReplaceUnaryOperator_Delete_Not',
-          'ReplaceUnaryOperator_Delete_USub', 'ZeroIterationForLoop')
-SWAPS = {'abs': 'positive', 'add': 'subtract', 'all': 'any', 'any': 'all', 'ceil': 'floor',
-         'divide': 'multiply', 'floor': 'ceil', 'greater_equal': 'greater',
-         'less_equal': 'less', 'max': 'min', 'maximum': 'minimum', 'min': 'max',
-         'minimum': 'maximum', 'multiply': 'divide', 'negative': 'positive', 'sqrt': 'square',
-         'subtract': 'add', 'zeros': 'ones', 'zeros_like': 'ones_like'}
-
-
-class SwapFunction(Operator):
-    """Call another function of NumPy, of an array, or the other one of min and max."""
-
-    def mutation_positions(self, node: NodeOrLeaf) -> Iterator[tuple]:
-        if isinstance(node, Name) and node.value in SWAPS and (
-                node.get_previous_leaf().value == '.' or node.value in ('max', 'min')):
-            yield node.start_pos, node.end_pos
-
-    def mutate(self, node: NodeOrLeaf, index: int) -> NodeOrLeaf:
-        node.value = SWAPS[node.value]
-        return node
-
-    @classmethod
-    def examples(cls) -> tuple:
-        return ()
-
-
-class DropStatement(Operator):
-    """Leave out a call, a raise, or an assignment to what is there already."""
-
-    def mutation_positions(self, node: NodeOrLeaf) -> Iterator[tuple]:
-        if node.type != 'simple_stmt':
-            return
-        first, function = node.children[0], node.search_ancestor('funcdef')
-        gone = first.type in ('atom_expr', 'raise_stmt')
-        if first.type == 'expr_stmt' and first.children[1].type != 'annassign':
-            # What __init__ makes must be there, and so must a new name: code cannot run without.
-            sets = first.children[0].type == 'atom_expr' and (
-                function is not None and function.name.value != '__init__')
-            gone = sets or first.children[1].value != '='
-        if gone:
-            yield node.start_pos, first.end_pos
-
-    def mutate(self, node: NodeOrLeaf, index: int) -> NodeOrLeaf:
-        prefix = node.get_first_leaf().prefix
-        node.children[0] = Keyword('pass', node.start_pos, prefix)
-        return node
-
-    @classmethod
-    def examples(cls) -> tuple:
-        return ()
 
 
 class Mutant(NamedTuple):
@@ -125,31 +60,12 @@ class Mutant(NamedTuple):
     code: str
 
 
-def operators() -> dict[str, Operator]:
-    """Make every operator, by name."""
-    names = [f'ReplaceBinaryOperator_{name}' for name in BINARY]
-    names += [f'ReplaceComparisonOperator_{name}' for name in COMPARISON]
-    made = {name: get_operator(f'core/{name}')() for name in (*names, *OTHERS)}
-    return {**made, 'SwapFunction': SwapFunction(), 'DropStatement': DropStatement()}
-
-
 OPERATORS = operators()
 
 
 def path_of(file: str) -> Path:
     """Return where a module of the package lies."""
     return ROOT / PACKAGE.replace('.', '/') / f'{file}.py'
-
-
-def annotates(node: NodeOrLeaf) -> bool:
-    """Say whether a node is part of an annotation, which nothing evaluates."""
-    while node.parent is not None:
-        node, below = node.parent, node
-        if node.type == 'annassign' and below is node.children[1]:
-            return True
-        if node.type == 'tfpdef' or (node.type == 'funcdef' and below is node.annotation):
-            return True
-    return False
 
 
 def places_of(file: str) -> list[tuple[str, str, int]]:
@@ -175,7 +91,7 @@ def mutant_at(file: str, operator: str, index: int) -> Mutant | None:
 
 
 def choose(most: int, seed: int) -> tuple[list[Mutant], int]:
-    """Return `most` mutants, 0 for all, in the order of the code, and how many places there are."""
+    """Return `most` mutants, 0 for all, and how many places there are to change."""
     places = [place for file in FILES for place in places_of(file)]
     random.Random(seed).shuffle(places)
     made = (mutant for place in places if (mutant := mutant_at(*place)) is not None)
@@ -296,6 +212,8 @@ def main() -> None:
     # As the profile of the suite, but a failure need not be made small.
     hypothesis.settings.register_profile('mutation', max_examples=40, derandomize=True,
                                          deadline=None, phases=[hypothesis.Phase.generate])
+    for module in PRELOADED:
+        importlib.import_module(module)
     sample, places = choose(given.sample, given.seed)
     sample = [mutant for mutant in sample if mutant.file in given.files]
     began = time.monotonic()

@@ -145,3 +145,7 @@ def test_margins_that_leave_nothing_are_refused():
         ViabilityLimit(
             ARM, replace(LIMITS, position_lower=(-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, 3.75,
                                                  -2.8973)), CONFIG, DYNAMICS, CERTIFICATE)
+    even = replace(LIMITS, position_lower=(-0.25, *LIMITS.position_lower[1:]),
+                   position_upper=(0.25, *LIMITS.position_upper[1:]))
+    with pytest.raises(ValueError, match='joint1: nothing is left .* position_margin of 0.25'):
+        ViabilityLimit(ARM, even, replace(CONFIG, position_margin=0.25), DYNAMICS, CERTIFICATE)

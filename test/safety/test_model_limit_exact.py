@@ -296,10 +296,3 @@ def test_bounds_that_cross_meet_in_the_middle():
     assert lower.tolist() == [1.0, -1.0, 0.0, 2.0] and upper.tolist() == [1.0, 5.0, 0.0, 2.0]
     lower, upper = _box(np.array([50.0, 5.0]), np.array([40.0, -50.0]), most[:2])
     assert lower.tolist() == [10.0, -2.5] and upper.tolist() == [40.0, -2.5]
-
-
-def test_margins_must_leave_room():
-    even = replace(LIMITS, position_lower=(-0.25, -2.0), position_upper=(0.25, 1.0))
-    config = replace(CONFIG, position_margin=0.25)
-    with pytest.raises(ValueError, match='joint1: nothing is left .* position_margin of 0.25'):
-        ViabilityLimit(ROBOT, even, config, Coupled(), make().certificate)
