@@ -83,14 +83,14 @@ def test_what_respects_the_bounds_is_not_touched():
 def test_the_quick_yes_never_contradicts_the_exact_bounds():
     rng, limit, agreed = np.random.default_rng(4), make(), 0
     limit.recovering = False
-    for _ in range(4000):
+    for _ in range(1500):
         position, velocity = random_viable_state(rng, rng.random() < 0.3)
         acceleration = rng.normal(scale=rng.choice([3.0, 30.0, 200.0]), size=7)
         if limit._surely_viable(position, velocity, acceleration):
             agreed += 1
             lower, upper = limit._bounds(position, velocity)
             assert (acceleration <= upper + 1e-9).all() and (acceleration >= lower - 1e-9).all()
-    assert agreed > 200
+    assert agreed > 75
 
 
 def test_commands_on_their_way_are_taken_into_account():

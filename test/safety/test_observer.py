@@ -27,8 +27,19 @@ def test_it_is_clamped_and_counts_how_long():
     assert observer.saturated > 40
     run(observer, -1.0, 20)
     assert observer.saturated == 0
+    run(observer, -30.0, 50)
+    assert observer.acceleration[0] == -2.0 and observer.saturated > 40
     observer.begin()
-    assert observer.acceleration[0] == 0.0
+    assert observer.acceleration[0] == 0.0 and observer.saturated == 0
+
+
+def test_one_joint_at_the_clamp_is_counted_period_by_period():
+    observer = DisturbanceObserver(2, 1.0, 2.0)
+    assert observer.saturated == 0
+    for count in range(1, 4):
+        observer.expect(np.zeros(2), np.zeros(2))
+        observer.observe(np.array([0.0, -2.0 * PERIOD]), PERIOD)
+        assert observer.saturated == count
 
 
 def test_one_glitch_is_not_believed():
@@ -51,5 +62,5 @@ def test_what_was_not_expected_is_not_learnt_from():
     observer.expect(np.zeros(1), np.zeros(1))
     observer.observe(np.ones(1), PERIOD)
     first = observer.acceleration[0]
-    observer.observe(np.zeros(1), PERIOD)
+    observer.observe(np.ones(1), PERIOD)
     assert first > 0.0 and observer.acceleration[0] == first, 'each expectation counts once'
