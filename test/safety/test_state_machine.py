@@ -191,6 +191,7 @@ def test_another_machine_goes_on_where_the_old_one_was():
 def test_what_is_said_while_nothing_is_wrong():
     machine = make()
     assert machine.reason == 'waits for a joint state' and not machine.stop_asserted
+    assert make(fade_in=0.02).blend == 0.0
     assert machine.reset() == (True, 'nothing to reset, the filter is unconfigured')
     machine.configured()
     assert machine.reason == 'waits for a request'

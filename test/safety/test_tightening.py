@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 from rl_robot_ros.safety.config import SafetyConfig
+from rl_robot_ros.safety.tightening import not_certified
 from rl_robot_ros.safety.tightening import not_tighter
 
 CONFIG = SafetyConfig()
@@ -36,3 +37,19 @@ def test_every_option_that_is_wrong_is_named():
     assert [text.split()[0] for text in not_tighter(CONFIG, changed)] == [
         'position_margin', 'standstill']
     assert not_tighter(CONFIG, CONFIG) == []
+
+
+def test_a_certificate_covers_lower_velocities_and_other_margins():
+    slower = replace(CONFIG, velocity_scale=0.5, velocity_margin=0.3, kappa=2.0)
+    assert not_certified(CONFIG, slower) == [] == not_certified(CONFIG, CONFIG)
+    assert not_certified(slower, CONFIG) == [
+        'velocity_scale from 0.5 to 1.0 (only downwards, or at start)']
+
+
+@pytest.mark.parametrize('payload', [1.0, 3.0])
+def test_a_certificate_covers_only_what_was_declared(payload):
+    declared = replace(CONFIG, payload=2.0)
+    changed = replace(declared, payload=payload, model_mass_error=0.2)
+    assert not_certified(declared, changed) == [
+        'model_mass_error from 0.1 to 0.2 (only at start)',
+        f'payload from 2.0 to {payload} (only at start)']
