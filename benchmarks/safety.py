@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from functools import lru_cache
 import os
 import platform
 import time
@@ -37,6 +38,7 @@ from rl_robot_ros.safety import JointLimits
 from rl_robot_ros.safety import Phase
 from rl_robot_ros.safety import SafetyConfig
 from rl_robot_ros.safety import SafetyFilter
+from rl_robot_ros.safety.certificate import Certificate
 from rl_robot_ros.safety.certificate import certify
 from rl_robot_ros.safety.certificate import require_certificate
 
@@ -89,6 +91,7 @@ HEAD = ('steps | beyond position | furthest beyond [rad] | over velocity | faste
         'steps in fault | us p50 / p99 |')
 
 
+@lru_cache
 def configuration(robot: RobotSpec, plant: Imperfection) -> tuple[SafetyConfig, float]:
     """Return the default configuration with the declared errors, and the scale it certifies."""
     config = SafetyConfig(start_hold=0.0, fade_in=0.0, latency_periods=plant.latency,
@@ -100,6 +103,13 @@ def configuration(robot: RobotSpec, plant: Imperfection) -> tuple[SafetyConfig, 
     return replace(config, velocity_scale=float(scale)), float(scale)
 
 
+@lru_cache
+def certificate_of(robot: RobotSpec, config: SafetyConfig) -> Certificate:
+    """Compute a certificate once in every process."""
+    return require_certificate(robot, JointLimits.from_robot(robot), config,
+                               MujocoDynamics(robot))
+
+
 class OurFilter:
     """The composed filter, brought back to ACTIVE where it has latched a fault."""
 
@@ -107,8 +117,7 @@ class OurFilter:
         self.config, scale = configuration(robot, plant)
         self.config = replace(self.config, mode=mode)
         dynamics = MujocoDynamics(robot)
-        certificate = None if mode == 'model_free' else require_certificate(
-            robot, JointLimits.from_robot(robot), self.config, dynamics)
+        certificate = None if mode == 'model_free' else certificate_of(robot, self.config)
         self.filter = SafetyFilter(robot, config=self.config, dynamics=dynamics,
                                    certificate=certificate)
         self.limit = scale * np.array(robot.velocity_limit)
@@ -212,7 +221,7 @@ def pushed_range(arm: RobotSpec) -> Vector:
     lower = np.array(arm.position_lower) + margin
     upper = np.array(arm.position_upper) - margin
     reached = np.zeros(len(arm.actuated))
-    certificate = require_certificate(arm, JointLimits.from_robot(arm), config, dynamics)
+    certificate = certificate_of(arm, config)
     for joint in range(len(reached)):
         ends = []
         for way in (-1.0, 1.0):
