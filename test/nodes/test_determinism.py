@@ -7,7 +7,7 @@ from real_graph import running
 from rl_robot_ros.policy_file import load_policy
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize('algorithm', ['sac', 'reinforce'])
 def test_same_seed_same_rows_and_weights(tmp_path, algorithm):
     """Run twice through four processes and compare what is on disk, bit by bit."""

@@ -9,7 +9,7 @@ from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.policy_file import load_policy
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_dqn_chooses_from_the_effort_set(tmp_path):
     parameters = {'algorithm': 'dqn', 'actions': 'push_or_rest', 'preset': 's4_dqn',
                   'algorithm.compile': 'off', 'stop.steps': 1200, 'seed': 3}

@@ -30,7 +30,7 @@ from std_msgs.msg import Float64MultiArray
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 NAN, INF = float('nan'), float('inf')
 LIMIT = np.array(ROBOT.effort_limit)

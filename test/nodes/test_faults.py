@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from real_graph import running
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def epochs(rows, layout):

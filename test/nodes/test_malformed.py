@@ -20,7 +20,7 @@ from std_msgs.msg import Float64MultiArray
 from std_msgs.msg import MultiArrayDimension
 from std_msgs.msg import MultiArrayLayout
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 LATER = 10**15  # [ns] a stamp that is still to come
 JOINTS = [f'joint{i}' for i in range(1, 8)]
 NAN = float('nan')

@@ -15,7 +15,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def call(graph, kind, name, **values):

@@ -15,7 +15,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 # A test machine that stalls for half a second is not what these tests are about.
 PACED = {'algorithm': 'random', 'sync.enabled': False, 'sim.mode': 'paced',
