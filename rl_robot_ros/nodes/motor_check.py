@@ -48,8 +48,13 @@ class MotorCheck:
             self._check.begin()
 
     def take(self, sample: Sample) -> str:
-        """Take one state; returns what is wrong, empty where nothing is."""
-        if self._check is not None and self.commanded is not None and sample.effort is not None:
+        """Take one state; returns what is wrong, empty where nothing is or can be known."""
+        if self._check is None or self.commanded is None:
+            return ''
+        if sample.effort is None:
+            self._check.begin()
+            self.refusal = ''
+        else:
             self.refusal = self._check.check(sample.effort, self.commanded, sample.position,
                                              sample.periods)
         return self.refusal
