@@ -64,7 +64,7 @@ safety-long: $(VENV)/.installed-train  ## the same with ten million steps a row
 	$(BIN)/python benchmarks/safety.py --steps 10000000 $(ARGS)
 	$(BIN)/python benchmarks/collision.py --steps 10000000
 
-mutants: $(VENV)/.installed-mutation  ## break the limits on purpose, see docs/mutation.md
+mutants: $(VENV)/.installed-mutation  ## break the limits on purpose, count what the tests notice
 	$(BIN)/python benchmarks/mutation.py $(ARGS)
 
 clean:  ## remove the default venv, builds and caches; runs/ stays
