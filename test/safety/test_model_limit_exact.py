@@ -285,8 +285,9 @@ def test_status_and_begin_reach_the_collision_limit():
     limit = make(wall := Wall())
     limit.begin()
     assert wall.begun == 1
+    limit.observer.acceleration[:] = 1.0, -3.0
     values = limit.status(REST)
-    assert values['certified_share'] == 0.8 and values['disturbance'] == 0.0
+    assert values['certified_share'] == 0.8 and values['disturbance'] == 3.0
     assert (values['nearest'], values['nearest_distance_m']) == ('hand, table', 0.25)
 
 
