@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-import contextlib
-import fcntl
 import os
 from pathlib import Path
 import platform
@@ -38,7 +36,6 @@ from stand_in import StandIn
 from stand_in import wait
 
 NODES = ('safety_watchdog', 'safety_filter')
-SHARED_MEMORY = Path('/dev/shm')
 PATIENCE = 30.0  # [s] until a trial is given up
 ENOUGH = 20  # outputs in a row, then the filter is there or does what the policy asks for
 PARAMETERS = {'use_sim_time': True, 'sim.mode': 'paced', 'sync.enabled': False,
@@ -48,8 +45,8 @@ PARAMETERS = {'use_sim_time': True, 'sim.mode': 'paced', 'sync.enabled': False,
 class Bench:
     """The running processes and what a trial does with them."""
 
-    def __init__(self, graph: Graph, robot: StandIn, before: set[str]) -> None:
-        self.graph, self.robot, self._before = graph, robot, before
+    def __init__(self, graph: Graph, robot: StandIn) -> None:
+        self.graph, self.robot = graph, robot
 
     def ready(self, follow: bool) -> None:
         """
@@ -87,7 +84,6 @@ class Bench:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
         braked = wait(lambda: self.robot.brakes, PATIENCE)
-        remove_orphans(self._before)
         return start, self.robot.braked if braked else 0.0
 
     def stop(self) -> tuple[float, float]:
@@ -111,27 +107,6 @@ class Bench:
     def _braking(self) -> float:
         wait(lambda: self.robot.braking, PATIENCE)
         return self.robot.braking
-
-
-def segments() -> set[str]:
-    """Name the shared memory segments of Fast DDS participants."""
-    return {path.name.removesuffix('_el') for path in SHARED_MEMORY.glob('fastrtps_*_el')}
-
-
-def remove_orphans(before: set[str]) -> None:
-    """
-    Remove what killed participants left, about 0.6 MB each.
-
-    :param before: segments that are not ours.
-    """
-    for name in segments() - before:
-        if name.startswith('fastrtps_port'):
-            continue
-        # A living participant holds a lock on this file, as `fastdds shm clean` knows too.
-        with contextlib.suppress(OSError), open(SHARED_MEMORY / f'{name}_el') as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (SHARED_MEMORY / name).unlink(missing_ok=True)
-            (SHARED_MEMORY / f'{name}_el').unlink(missing_ok=True)
 
 
 def measure(bench: Bench, trial: Callable[[], tuple[float, float]],
@@ -182,7 +157,6 @@ def main() -> None:
     options = parser.parse_args()
     found: dict[str, tuple[list[float], int]] = {}
     sys.setswitchinterval(5e-4)  # what comes is stamped at once, whatever else goes out
-    before = segments()
     with tempfile.TemporaryDirectory() as folder:
         values = Settings.resolve(PARAMETERS).values
         path = Path(folder) / 'config.yaml'
@@ -191,7 +165,7 @@ def main() -> None:
             robot = StandIn(graph.environment)
             try:
                 for part in options.parts:
-                    bench = Bench(graph, robot, before)
+                    bench = Bench(graph, robot)
                     found[part] = measure(bench, getattr(bench, part), options.trials)
                     print(f'{part}: done', flush=True)
             finally:

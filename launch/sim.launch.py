@@ -2,6 +2,7 @@
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
+from launch.actions import SetEnvironmentVariable
 from launch.substitutions import EnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch.substitutions import PathJoinSubstitution
@@ -51,6 +52,9 @@ def generate_launch_description():
                                              '/.ros/rl_robot_ros/sim_clock.json']),
         DeclareLaunchArgument('log_level', default_value='info',
                               description='debug, info, warn or error'),
+        # A killed process must not leave a lock in shared memory on which the watchdog waits.
+        SetEnvironmentVariable('FASTDDS_BUILTIN_TRANSPORTS', EnvironmentVariable(
+            'FASTDDS_BUILTIN_TRANSPORTS', default_value='UDPv4')),
         PushRosNamespace(LaunchConfiguration('namespace')),
         Node(package='rl_robot_ros', executable='safety_filter', name='safety_filter',
              parameters=PARAMETERS, ros_arguments=ARGUMENTS, **KEEP_ALIVE),

@@ -23,9 +23,11 @@ import time
 from typing import IO
 
 from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.share import share_directory
 
 NODES = ('mujoco_sim', 'safety_watchdog', 'safety_filter', 'policy', 'learner')
 RESTARTS, RESTART_WINDOW = 3, 60.0  # a node may die this often in so many seconds
+PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')  # Fast DDS 2, 3
 PR_SET_PDEATHSIG = 1
 
 
@@ -44,6 +46,24 @@ def graph_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
         environment.setdefault(name, '1')
     environment['PYTHONUNBUFFERED'] = '1'
     return environment
+
+
+def without_shared_memory(environment: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the environment of a graph whose processes may be killed at any time.
+
+    A process that dies while it writes into another one's shared memory port leaves the port
+    locked.  Fast DDS notices after a second, and until then whoever writes there waits, a watchdog
+    that wants to stop the robot too.
+    """
+    result = dict(environment)
+    result.setdefault('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
+    if result.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST' \
+            and not any(name in result for name in PROFILES):
+        # That range would choose the transports itself, shared memory among them.
+        result['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'SYSTEM_DEFAULT'
+        result |= dict.fromkeys(PROFILES, str(share_directory() / 'config' / 'loopback_udp.xml'))
+    return result
 
 
 def _die_with_parent() -> None:
@@ -76,6 +96,8 @@ class Graph:
                  namespace: str = '', environment: Mapping[str, str] | None = None,
                  tell: Callable[[str], None] = print) -> None:
         self.environment = graph_environment(environment)
+        self._inside = without_shared_memory(self.environment) \
+            if 'safety_watchdog' in nodes else self.environment
         self.log = log
         self.tell = tell
         self.processes = {name: Process(name, node_command(name, parameters, namespace))
@@ -99,7 +121,7 @@ class Graph:
         try:
             # A session of its own: Ctrl-C reaches the supervisor alone, which stops in order.
             process.child = subprocess.Popen(
-                [*process.command, *extra], env=self.environment, stdin=subprocess.DEVNULL,
+                [*process.command, *extra], env=self._inside, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=subprocess.STDOUT if output else None,
                 start_new_session=True, preexec_fn=_die_with_parent)
         finally:

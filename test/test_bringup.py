@@ -46,6 +46,19 @@ def test_environment_keeps_to_this_machine():
     assert graph_environment({'ROS_DOMAIN_ID': '7'})['ROS_DOMAIN_ID'] == '7'
 
 
+def test_a_watched_graph_has_no_shared_memory_and_stays_on_this_machine():
+    inside = bringup.without_shared_memory(graph_environment({}))
+    assert inside['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'SYSTEM_DEFAULT'
+    assert inside['FASTDDS_BUILTIN_TRANSPORTS'] == 'UDPv4'
+    for name in bringup.PROFILES:
+        text = Path(inside[name]).read_text()
+        assert '<address>127.0.0.1</address>' in text and 'SHM' not in text
+    own = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET', 'FASTDDS_BUILTIN_TRANSPORTS': 'DEFAULT'}
+    assert bringup.without_shared_memory(own) == own
+    own = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', bringup.PROFILES[0]: 'mine.xml'}
+    assert bringup.without_shared_memory(own).items() > own.items()
+
+
 def test_command_is_the_same_executable_as_in_launch_files():
     command = node_command('learner', Path('a.yaml'), '/arm1')
     assert command[1:3] == ['-m', 'rl_robot_ros.nodes.learner']

@@ -1,6 +1,7 @@
 """The safety watchdog against a filter that is killed, hangs or ends: real signals, real DDS."""
 
 import os
+from pathlib import Path
 import signal
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -87,6 +88,9 @@ def test_hang_and_kill_of_the_filter_stop_the_robot(tmp_path):
         see_it_move()
 
         pid = graph.pid('safety_filter')
+        threads = [path.read_text() for path in Path(f'/proc/{pid}/task').glob('*/comm')]
+        assert any(name.startswith('dds.udp') for name in threads)
+        assert not any(name.startswith('dds.shm') for name in threads), 'a kill may leave a lock'
         os.kill(pid, signal.SIGKILL)
         see_it_stop(2)
         graph.until('the filter is started again', lambda: graph.pid('safety_filter') != pid)
