@@ -36,6 +36,7 @@ from rl_robot_ros.env import RobotEnv
 from rl_robot_ros.policy_file import save_policy
 from rl_robot_ros.settings import Settings
 
+PATIENCE = 120.0  # [s] for a ring to warm up
 RING = ('mujoco_sim', 'safety_filter', 'policy')
 
 
@@ -88,20 +89,20 @@ def real_rate(seconds: float, learner: bool) -> float:
             def steps() -> int:
                 return int(monitor.values('mujoco_sim').get('steps', 0))
 
-            deadline = time.monotonic() + 60.0
-            while steps() < (6000 if learner else 1000) and time.monotonic() < deadline:
-                monitor.spin(0.5)
-            # Diagnostics come once a second: count between two of them.
-            first = steps()
-            while steps() == first and time.monotonic() < deadline:
-                monitor.spin(0.5)
-            first, start = steps(), time.monotonic()
-            last, end = first, start
-            while end - start < seconds and time.monotonic() < deadline:
+            deadline = time.monotonic() + PATIENCE + seconds
+            warm = 6000 if learner else 1000
+            first = last = 0
+            start = end = time.monotonic()
+            while end - start < seconds or not first:
                 monitor.spin(0.5)  # returns with each message: few wake-ups, exact times
-                if steps() != last:
+                if steps() != last:  # diagnostics come once a second: count between them
                     last, end = steps(), time.monotonic()
-            return (last - first) / max(end - start, 1e-9)
+                    if last >= warm and not first:
+                        first, start = last, end
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f'the ring did not turn: {last} control periods, '
+                                       f'{graph.output("policy", 5)}')
+            return (last - first) / (end - start)
 
 
 @contextmanager

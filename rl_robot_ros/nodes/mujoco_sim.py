@@ -130,8 +130,8 @@ class MujocoSim(RobotNode):
                 self._new_episode()
                 return
         self.clock.tick()
-        # The state first: everybody waits for it, and nobody for our books.
-        self._publish()
+        if self.config.mode == LOCKSTEP:
+            self._publish()  # before our books, for which nobody waits
         self.counts['steps'] += 1
         self._last_step = time.monotonic()
         self.timing.mark(self._last_step)
@@ -160,10 +160,7 @@ class MujocoSim(RobotNode):
             return
         if self._lifts is not None:
             effort = effort + self._lifts.gravity(self.world.position)
-        episode = self.clock.episode
         self._step(effort)
-        if episode == self.clock.episode:
-            self._publish()
 
     def _repeat(self) -> None:
         waited = time.monotonic() - self._last_step
