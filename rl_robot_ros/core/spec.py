@@ -196,6 +196,10 @@ class Dynamics(Protocol):
         """Return the effort [N m or N] that holds the bare robot still, shape (n,), reused."""
         ...
 
+    def twin(self) -> Dynamics:
+        """Return the same equation of motion with arrays and a last position of its own."""
+        ...
+
 
 class Geometry(Protocol):
     """

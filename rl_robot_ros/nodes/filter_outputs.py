@@ -52,11 +52,18 @@ class FilterOutputs:
         return {publisher.topic_name for publisher in (
             self.command, self.controller, self.state, self.certificate, self.intervention)}
 
-    def answer(self, stamp: int, verdict: Verdict, request: Vector | None) -> None:
-        """Give the one answer to the state of this stamp."""
+    def answer(self, stamp: int, verdict: Verdict, request: Vector | None, lockstep: bool) -> None:
+        """
+        Give the one answer to the state of this stamp, first to the one who moves the robot.
+
+        :param lockstep: whether that is a simulator that waits for `effort_command`.
+        """
         self._answered = self._writer.write(stamp, verdict.source, effort=verdict.effort)
-        self.command.publish(self._answered)
+        if lockstep:
+            self.command.publish(self._answered)
         self.controller.publish(self._efforts.write(verdict.motor_effort))
+        if not lockstep:
+            self.command.publish(self._answered)
         if self.listeners and request is not None:
             self.intervention.publish(wire.joint_state(
                 self._joints, stamp, verdict.source, effort=verdict.effort - request))

@@ -75,6 +75,7 @@ class GuardedFilter:
         self.counts = {'unanswered': 0, 'overruns': 0, 'hangs': 0}
         self.state: Sample = NOTHING
         self.answered = True  # the newest state has its answer
+        self._seen = False  # the filter has seen it
         self.graph_refusal = ''  # why the graph around us lets nothing move
         self._waiting: tuple[int, Vector] | None = None  # a request that overtook its state
         self._teleop = (-TELEOP_TIMEOUT, np.zeros(len(robot.actuated)))
@@ -108,13 +109,26 @@ class GuardedFilter:
         self.state = sample
         self.answered = self._paused = False
         self.timing.mark(sample.seen)
-        wrong = self.motors.take(sample)
-        if wrong and self.filter.phase is Phase.ACTIVE:
-            self.filter.fault(wrong)
+        self._see(sample)
         if self._waiting is not None and self._waiting[0] == sample.stamp:
             self._answer(self._waiting[1])
         elif not self.lockstep:
             self._window.reset()
+
+    def _see(self, sample: Sample) -> None:
+        """Do what can be done before the request comes, while the policy computes it."""
+        wrong = self.motors.take(sample)
+        if wrong and self.filter.phase is Phase.ACTIVE:
+            self.filter.fault(wrong)
+        # Where nothing is known of the limits yet, there is nobody to answer.
+        self._seen = not self.limits.refusal or self.filter.phase is not Phase.UNCONFIGURED
+        if not self._seen:
+            return
+        try:
+            self.filter.see(sample.position, sample.velocity, sample.periods)
+        except Exception as error:
+            self._node.on_error(error)
+        self.timing.note('state', time.monotonic() - sample.seen)
 
     def take_request(self, stamp: int, effort: Vector) -> None:
         """Take a request for the newest state, or for one that is still to come."""
@@ -140,7 +154,7 @@ class GuardedFilter:
     def _answer(self, request: Vector | None) -> None:
         """Give the one output of the newest state."""
         state, self._waiting, self.answered = self.state, None, True
-        if self.limits.refusal and self.filter.phase is Phase.UNCONFIGURED:
+        if not self._seen:
             return
         start = time.monotonic()
         teleop = self._teleop[1] if start - self._teleop[0] < TELEOP_TIMEOUT else None
@@ -149,11 +163,10 @@ class GuardedFilter:
             request = teleop = None
             self.filter.request_lost(refusal)
         try:
-            verdict = self.filter.step(state.position, state.velocity, request, teleop,
-                                       state.periods)
+            verdict = self.filter.answer(request, teleop)
         except Exception as error:
             verdict = self._brake_anyway(error)
-        self.out.answer(state.stamp, verdict, request)
+        self.out.answer(state.stamp, verdict, request, self.lockstep)
         self.motors.commanded = verdict.motor_effort
         self._rest = verdict.motor_effort - verdict.effort  # what gravity takes
         if self.filter.phase is not self.shown[0]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import copy
 
 import mujoco
 import numpy as np
@@ -36,13 +37,23 @@ class MujocoDynamics:
             body.mass, body.inertia, body.explicitinertial = payload, [1e-6] * 3, True
         self.compensated = robot.gravity_compensated
         self._model = model = spec.compile()
-        self._data = mujoco.MjData(model)
         joints = [model.joint(name) for name in robot.actuated]
         order = np.array([joint.dofadr[0] for joint in joints])
         # Joints of a datasheet stand in the order of the chain, nearly always.
         self._order = None if (order == np.arange(len(order))).all() else order
         if mass_scale is not None:
             scale_masses(model, [int(joint.bodyid[0]) for joint in joints], mass_scale)
+        self._make_arrays()
+
+    def twin(self) -> MujocoDynamics:
+        """Return the same equation of motion with arrays and a last position of its own."""
+        other = copy.copy(self)
+        other._make_arrays()
+        return other
+
+    def _make_arrays(self) -> None:
+        model = self._model
+        self._data = mujoco.MjData(model)
         self._full = np.zeros((model.nv, model.nv))
         self._bias = np.zeros(model.nv)
         self._gravity = np.zeros(model.nv)

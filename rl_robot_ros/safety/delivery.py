@@ -18,14 +18,6 @@ COUNTERS = ('rate_overrides',)
 RATE = 'limited by effort or effort rate'
 
 
-class State(NamedTuple):
-    """A joint state that may be limited by, and how many control periods it is from the last."""
-
-    position: Vector
-    velocity: Vector
-    periods: int
-
-
 class Delivered(NamedTuple):
     """New arrays: `effort` on top of gravity, `motor` as the controller is told."""
 
@@ -62,14 +54,15 @@ class Delivery:
         self._asked = np.empty_like(self._upper)
         self.applied = np.zeros_like(self._upper)  # [N m or N] on top of gravity, the last one
 
-    def deliver(self, wanted: Vector, braking: bool, state: State | None,
-                position: Vector) -> Delivered:
+    def deliver(self, wanted: Vector, braking: bool, limited: bool, position: Vector
+                ) -> Delivered:
         """
         Apply every limit to `wanted`.
 
         :param wanted: [N m or N] on top of gravity compensation, finite.
         :param braking: whether this is a stop, which does not wait for the effort rate.
-        :param state: None where no state can be trusted: then only the effort limit is left.
+        :param limited: whether the limit has seen a state that can be trusted; where not, only the
+            effort limit is left.
         :param position: [rad or m] where gravity acts, the best that is known.
         """
         out = self._out
@@ -85,8 +78,8 @@ class Delivery:
             self._asked[:] = out
             out += gravity
         before = out.tobytes()
-        if state is not None:
-            self._limit.limit(state.position, state.velocity, out, state.periods)
+        if limited:
+            self._limit.limit(out)
         clamp(out, self._lower, self._upper, out)
         motor = out.copy()
         untouched = out.tobytes() == before

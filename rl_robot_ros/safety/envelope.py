@@ -15,7 +15,8 @@ class EffortLimit(Protocol):
     """
     One limit that depends on the state.
 
-    The filter calls it once per state, then clamps to the effort limit.
+    The filter calls :meth:`see` once per state, which does all that can be done before somebody
+    asks for an effort, then :meth:`limit`, and then clamps to the effort limit.
     """
 
     reason: str  # what to tell people when it has changed something
@@ -24,15 +25,21 @@ class EffortLimit(Protocol):
         """Forget everything: the next state has nothing to do with the last one."""
         ...
 
-    def limit(self, position: Vector, velocity: Vector, effort: Vector,
-              periods: int = 1) -> None:
+    def see(self, position: Vector, velocity: Vector, periods: int = 1) -> None:
         """
-        Change `effort` in place where it is not allowed, and nowhere else.
+        Take in a state.
 
         :param position: [rad or m] per actuated joint, finite.
         :param velocity: [rad/s or m/s] per actuated joint, finite.
-        :param effort: [N m or N] per actuated joint as the controller is told, finite.
         :param periods: control periods since the last state.
+        """
+        ...
+
+    def limit(self, effort: Vector) -> None:
+        """
+        Change `effort` in place where the last state does not allow it, and nowhere else.
+
+        :param effort: [N m or N] per actuated joint as the controller is told, finite.
         """
         ...
 
@@ -136,15 +143,17 @@ class BrakingEnvelope:
         np.subtract(self._to_upper, self._damping, out=self._to_upper)
         return work
 
-    def limit(self, position: Vector, velocity: Vector, effort: Vector,
-              periods: int = 1) -> None:
-        """Bring `effort` into the bounds, in place."""
+    def see(self, position: Vector, velocity: Vector, periods: int = 1) -> None:
+        """Compute the bounds of this state."""
         bounds, integral = self.bounds(position, velocity), self._integral
         np.multiply(bounds, self._share, out=self._more)
         np.add(integral, self._more, out=integral)
         np.maximum(integral, self._integral_low, out=integral)
         np.minimum(integral, self._integral_high, out=integral)
         np.add(bounds, integral, out=bounds)
+
+    def limit(self, effort: Vector) -> None:
+        """Bring `effort` into the bounds, in place."""
         np.maximum(effort, self._to_lower, out=effort)
         np.minimum(effort, self._to_upper, out=effort)
 

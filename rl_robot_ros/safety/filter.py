@@ -16,7 +16,6 @@ from rl_robot_ros.safety.certificate import Certificate
 from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.delivery import Delivery
-from rl_robot_ros.safety.delivery import State
 from rl_robot_ros.safety.envelope import BrakingEnvelope
 from rl_robot_ros.safety.hold import ControlledStop
 from rl_robot_ros.safety.intake import RequestIntake
@@ -37,7 +36,8 @@ class SafetyFilter:
     """
     Everything between a policy and the motors; see the package for what it does not promise.
 
-    One call of :meth:`step` per state stamp, from one thread.  In every phase the order is: stop,
+    One call of :meth:`step` per state stamp, from one thread; who knows the state before the
+    request calls :meth:`see` and :meth:`answer` instead.  In every phase the order is: stop,
     freshness, finite and complete, limits, all joints at once.  The outcome depends on the inputs
     and on the number of calls alone.
 
@@ -85,6 +85,7 @@ class SafetyFilter:
         self._delivery = Delivery(robot, self.limits, self._limit, lifts, self.counters)
         self._most_mismatch = self.config.mismatch_time / period
         self._usable = self._lockstep = False
+        self._answered, self._periods = True, 1
 
     # -- what the node reports -----------------------------------------------------------------
 
@@ -190,6 +191,8 @@ class SafetyFilter:
         self._monitor.complaint = old._monitor.complaint
         self._delivery.applied[:] = old._delivery.applied
         self.set_lockstep(old._lockstep)
+        self._usable, self._answered, self._periods = old._usable, old._answered, old._periods
+        self._see_again()
         self.counters.update(old.counters)
 
     def reset(self) -> tuple[bool, str]:
@@ -199,6 +202,7 @@ class SafetyFilter:
         if done and stopped:
             self._monitor.restart()
             self._forget(keep_effort=True)
+            self._see_again()
         return done, message
 
     def _forget(self, keep_effort: bool = False) -> None:
@@ -207,6 +211,11 @@ class SafetyFilter:
         if not keep_effort:
             self._delivery.applied[:] = 0.0
         self._intake.begin()
+
+    def _see_again(self) -> None:
+        """Let limits that have forgotten everything answer the state that still waits."""
+        if self._usable and not self._answered:
+            self._limit.see(self._monitor.position, self._monitor.velocity)
 
     # -- the one call per state ----------------------------------------------------------------
 
@@ -222,23 +231,36 @@ class SafetyFilter:
         :param teleop: [N m or N] what a person asks for, before the policy; None where nothing.
         :param periods: control periods since the last state, 1 or more.
         """
-        machine, asked = self._machine, self._intake
+        self.see(position, velocity, periods)
+        return self.answer(request, teleop)
+
+    def see(self, position: ArrayLike | None, velocity: ArrayLike | None, periods: int = 1
+            ) -> None:
+        """Judge a state, and do what can be done before the request; arguments as in `step`."""
         self.counters['steps'] += 1
+        self._usable, self._answered, self._periods = False, False, periods
         finding = self._monitor.check(position, velocity, self._delivery.applied, periods)
         self._usable = finding is None or finding.usable
         if finding is not None:
             self.counters['bad_states'] += 1
             self._judge(finding)
             self._distrust()
-        elif machine.configured():
+        elif self._machine.configured():
             self._hold.release()
+        if self._usable:
+            self._limit.see(self._monitor.position, self._monitor.velocity, periods)
+
+    def answer(self, request: ArrayLike | None, teleop: ArrayLike | None = None) -> Verdict:
+        """Answer the state that was seen last, once; arguments as in `step`."""
+        machine, asked, periods = self._machine, self._intake, self._periods
+        self._answered = True
         source = asked.take(request, teleop, machine.phase is Phase.ACTIVE, periods)
         if asked.loss:
             self.request_lost(asked.loss)
         follow = self._usable and bool(source) and machine.request()
         if follow and machine.blend == 1.0:
             self._hold.release()
-            return self._deliver(asked.effort, source, periods)
+            return self._deliver(asked.effort, source)
         return self._deliver_held(source if follow else '', periods)
 
     def _distrust(self) -> None:
@@ -260,22 +282,21 @@ class SafetyFilter:
             blend = machine.blend
             machine.tick(periods)
             effort += blend * (self._intake.effort - effort)
-            return self._deliver(effort, source, periods)
+            return self._deliver(effort, source)
         if machine.stopping:
             if self.at_rest:
                 machine.arrived()
-            return self._deliver(effort, 'stop' if machine.latched else 'hold', periods)
+            return self._deliver(effort, 'stop' if machine.latched else 'hold')
         if machine.phase is Phase.IDLE:
             machine.stood_still(self.at_rest, periods)
-        return self._deliver(effort, 'hold', periods)
+        return self._deliver(effort, 'hold')
 
-    def _deliver(self, wanted: Vector, source: str, periods: int) -> Verdict:
+    def _deliver(self, wanted: Vector, source: str) -> Verdict:
         """Apply every limit to `wanted`, and say what that changed."""
         monitor, machine = self._monitor, self._machine
         held = source == 'hold' or source == 'stop'
-        state = State(monitor.position, monitor.velocity, periods) if self._usable else None
         effort, motor, reason = self._delivery.deliver(
-            wanted, held and machine.stopping, state,
+            wanted, held and machine.stopping, self._usable,
             monitor.position if self._usable else self._hold.target)
         self._check_model()
         if held:

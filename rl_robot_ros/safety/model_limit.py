@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 from rl_robot_ros.core.spec import Dynamics
@@ -21,12 +22,21 @@ VIABILITY = 'limited to what can still be braked'
 COLLISION = 'limited to keep clear of a collision'
 
 
+class Seen(NamedTuple):
+    """The state in which the next command begins to act, and its equation of motion."""
+
+    position: Vector  # [rad or m]
+    velocity: Vector  # [rad/s or m/s]
+    mass: Vector  # [kg m^2, kg m or kg]
+    bias: Vector  # [N m or N] with what the observer has learnt
+
+
 class ViabilityLimit:
     """
     Keeps every joint in a state from which it can still be stopped; an `EffortLimit`.
 
-    At every state: (1) roll position and velocity forward over the commands that are on their
-    way; (2) bound each joint's acceleration so that it stays viable (see `viability`); (3) where
+    At every state, :meth:`see`: (1) roll position and velocity forward over the commands that are on their
+    way.  For every effort, :meth:`limit`: (2) bound each joint's acceleration so that it stays viable (see `viability`); (3) where
     the wanted effort would accelerate a joint beyond its bounds, return a feasible effort that
     does not (see `torque_map`).  An effort that respects the bounds is not touched.  What holds,
     and under which assumptions: `docs/safety.md`.
@@ -44,7 +54,7 @@ class ViabilityLimit:
                  dynamics: Dynamics, certificate: Certificate,
                  collision: CollisionLimit | None = None) -> None:
         size = len(robot.actuated)
-        self.dynamics = dynamics
+        self.dynamics = dynamics.twin()  # between `see` and `limit` others use theirs
         self.certificate = certificate
         self.collision = collision
         self.reason = VIABILITY
@@ -74,6 +84,8 @@ class ViabilityLimit:
         self._towards, self._distance = np.empty((2, 2, size))
         self._effort_limit = np.array(limits.effort)
         self._in_flight: deque[Vector] = deque(maxlen=self._latency)
+        self._now = np.zeros(size)
+        self._seen: Seen
         self.recovering = True
 
     def begin(self) -> None:
@@ -103,20 +115,18 @@ class ViabilityLimit:
 
     def sent(self, effort: Vector) -> None:
         """
-        Note what was sent for the state of the last :meth:`limit`, by whomever.
+        Note what was sent for the state of the last :meth:`see`, by whomever.
 
         :param effort: [N m or N] as the controller is told.
         """
         self._in_flight.append(effort.copy())
 
-    def limit(self, position: Vector, velocity: Vector, effort: Vector, periods: int = 1) -> None:
+    def see(self, position: Vector, velocity: Vector, periods: int = 1) -> None:
         """
-        Change `effort` in place where it would make a joint unstoppable.
+        Learn from a state, and find the one in which a command that is sent now begins to act.
 
         :param position: [rad or m] per actuated joint, finite.
         :param velocity: [rad/s or m/s] per actuated joint, finite.
-        :param effort: [N m or N] as the controller is told, gravity included where it is not
-            compensated.
         :param periods: control periods since the last state.
         """
         if periods == 1:
@@ -125,8 +135,18 @@ class ViabilityLimit:
             self.observer.skip()
             for _ in range(min(periods - 1, self._latency) if self._in_flight else 0):
                 self._in_flight.append(self._in_flight[-1])  # it stayed applied
-        now, self.reason = velocity, VIABILITY
-        position, velocity, mass, bias = self._when_it_acts(position, velocity)
+        self._now[:] = velocity
+        self._seen = self._when_it_acts(position, velocity)
+
+    def limit(self, effort: Vector) -> None:
+        """
+        Change `effort` in place where it would make a joint unstoppable from the state seen last.
+
+        :param effort: [N m or N] as the controller is told, gravity included where it is not
+            compensated.
+        """
+        self.reason = VIABILITY
+        position, velocity, mass, bias = self._seen
         clamp(effort, -self._effort_limit, self._effort_limit, effort)
         acceleration = self.dynamics.solve(effort - bias)
         if not self._surely_viable(position, velocity, acceleration):
@@ -137,20 +157,19 @@ class ViabilityLimit:
                 effort[:] = feasible_effort(clipped, mass, bias, box,
                                             _box(lower, upper, self._gentle), self._effort_limit)
                 acceleration = self.dynamics.solve(effort - bias)
-        if self.collision is not None and self._keep_clear(position, velocity, mass, bias, effort,
-                                                           acceleration):
+        if self.collision is not None and self._keep_clear(effort, acceleration):
             acceleration = self.dynamics.solve(effort - bias)
         if not self._latency:
-            self.observer.expect(now, acceleration)
+            self.observer.expect(self._now, acceleration)
 
-    def _keep_clear(self, position: Vector, velocity: Vector, mass: Vector, bias: Vector,
-                    effort: Vector, acceleration: Vector) -> bool:
+    def _keep_clear(self, effort: Vector, acceleration: Vector) -> bool:
         """
         Slide `effort` towards braking where it would lead into something; says whether it did.
 
         Both ends respect all bounds, which are convex, so what lies between does too.
         """
         assert self.collision is not None
+        position, velocity, mass, bias = self._seen
         brake = self.collision.path.brake(velocity)
         scale = self.collision.scale(position, velocity, brake, acceleration)
         if scale == 1.0:
@@ -163,12 +182,11 @@ class ViabilityLimit:
         self.reason = COLLISION
         return True
 
-    def _when_it_acts(self, position: Vector, velocity: Vector
-                      ) -> tuple[Vector, Vector, Vector, Vector]:
+    def _when_it_acts(self, position: Vector, velocity: Vector) -> Seen:
         """Roll the state forward to when a command sent now begins to act."""
         mass, bias = self._evaluate(position, velocity)
         if not self._latency:
-            return position, velocity, mass, bias
+            return Seen(position.copy(), velocity.copy(), mass, bias)
         while len(self._in_flight) < self._latency:
             self._in_flight.append(bias.copy())  # nothing known: as if it kept its velocity
         period, first = self._period, True
@@ -180,7 +198,7 @@ class ViabilityLimit:
             position = position + period * velocity + (0.5 * period * period) * acceleration
             velocity = velocity + period * acceleration
             mass, bias = self._evaluate(position, velocity)
-        return position, velocity, mass, bias
+        return Seen(position, velocity, mass, bias)
 
     def _evaluate(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
         """Return mass, and bias with what the observer has learnt."""

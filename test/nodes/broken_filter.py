@@ -7,13 +7,20 @@ from rl_robot_ros.nodes import safety_filter
 from rl_robot_ros.safety.filter import SafetyFilter
 
 RAISE, RAISE_ALWAYS, SLOW = 7.0, 8.0, 9.0  # [N m] asked of the first joint
+BAD_SPEED = 1e-3  # [rad/s] of the first joint
 BLOCK = 1e6  # [N m] asked by a person
 
-step = SafetyFilter.step
+see, answer = SafetyFilter.see, SafetyFilter.answer
 on_teleop = safety_filter.SafetyFilterNode._on_teleop
 
 
-def broken_step(self, position, velocity, request, *others):
+def broken_see(self, position, velocity, periods=1):
+    if velocity is not None and velocity[0] == BAD_SPEED:
+        raise ZeroDivisionError('built in')
+    see(self, position, velocity, periods)
+
+
+def broken_answer(self, request, teleop=None):
     asked = 0.0 if request is None else request[0]
     if asked:
         self.always = asked == RAISE_ALWAYS
@@ -21,7 +28,7 @@ def broken_step(self, position, velocity, request, *others):
         raise ZeroDivisionError('built in')
     if asked == SLOW:
         time.sleep(0.015)
-    return step(self, position, velocity, request, *others)
+    return answer(self, request, teleop)
 
 
 def broken_on_teleop(self, message):
@@ -32,6 +39,6 @@ def broken_on_teleop(self, message):
 
 
 if __name__ == '__main__':
-    SafetyFilter.step = broken_step
+    SafetyFilter.see, SafetyFilter.answer = broken_see, broken_answer
     safety_filter.SafetyFilterNode._on_teleop = broken_on_teleop
     sys.exit(safety_filter.main())

@@ -638,8 +638,19 @@ def test_row_37_exception_inside(broken):
     broken.until('a fault', lambda: broken.phase == 'fault')
     assert 'ZeroDivisionError: built in' in broken.reason
     broken.until('the place is in diagnostics',
-                 lambda: 'broken_step' in broken.values().get('last_error', ''))
+                 lambda: 'broken_answer' in broken.values().get('last_error', ''))
     assert broken.commands[-1].header.frame_id == 'stop' and finite(broken)
+
+
+def test_row_37_exception_while_a_state_is_judged(broken):
+    broken.activate()
+    broken.velocity[0] = 1e-3
+    broken.until('a fault', lambda: broken.phase == 'fault')
+    assert 'ZeroDivisionError: built in' in broken.reason
+    broken.commands.clear()
+    broken.until('it still answers', lambda: len(broken.commands) > 20)
+    assert {command.header.frame_id for command in broken.commands} == {'stop'} and finite(broken)
+    broken.velocity[0] = 0.0
 
 
 def test_row_37_braking_fails_too(broken):

@@ -77,6 +77,10 @@ class Coupled:
         """Return the pull, which is gravity where the robot does not compensate it."""
         return self.pull.copy()
 
+    def twin(self) -> Coupled:
+        """Return itself: nothing is remembered."""
+        return self
+
 
 class Plant:
     """Joints that do not know of each other: inertia times acceleration is effort."""

@@ -58,7 +58,8 @@ def test_the_first_limit_adds_the_share_of_the_integrator(share, velocity, effor
     lower = lower + np.clip(0.3 * lower, 0.0, most)
     upper = upper + np.clip(0.3 * upper, -most, 0.0)
     result = effort.copy()
-    limit.limit(position, velocity, result)
+    limit.see(position, velocity)
+    limit.limit(result)
     np.testing.assert_allclose(result, clamp(effort, lower, upper), rtol=1e-9, atol=1e-9)
 
 
@@ -83,7 +84,8 @@ def test_the_integrator_pushes_harder_and_harder_then_drains():
 
     def answer(velocity):
         effort = np.full(1, 40.0)
-        limit.limit(position, np.full(1, velocity), effort)
+        limit.see(position, np.full(1, velocity))
+        limit.limit(effort)
         return float(effort[0])
 
     pushes = [answer(2.0) for _ in range(5)]

@@ -253,6 +253,9 @@ class Decoupled:
     def gravity(self, position):
         return np.zeros(3)
 
+    def twin(self):
+        return self
+
 
 def test_row_45_model_does_not_fit():
     """Something pushes harder than the observer believes; a little less is borne."""

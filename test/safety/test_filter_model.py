@@ -90,3 +90,44 @@ def test_what_was_not_measured_teaches_the_observer_nothing():
     joints.filter.stand_by()
     joints.run(1, ASKED)
     assert np.array_equal(observer.acceleration, before)
+
+
+def test_a_state_may_be_seen_before_its_request_comes():
+    """What happens between the two counts, and changes nothing else."""
+    def answers(between, **how):
+        joints = Joints(**how)
+        joints.run(3, ASKED)
+        filter_ = joints.filter
+        filter_.see(joints.position, joints.velocity)
+        filter_ = between(filter_) or filter_
+        verdicts = [filter_.answer(ASKED)]
+        verdicts += [filter_.step(joints.position, joints.velocity, ASKED) for _ in range(3)]
+        return [verdict.effort.tobytes() for verdict in verdicts]
+
+    def at_once(joints):
+        joints.run(3, ASKED)
+        return [joints.filter.step(joints.position, joints.velocity, ASKED).effort.tobytes()
+                for _ in range(4)]
+
+    def exchange(old):
+        new = Joints().filter
+        new.take_over(old)
+        return new
+
+    assert answers(lambda filter_: None) == at_once(Joints())
+    assert answers(exchange) == at_once(Joints())
+    assert answers(lambda filter_: filter_.fault('test')) != at_once(Joints())
+
+
+def test_limits_that_forgot_everything_answer_the_state_that_waits():
+    joints = Joints(push=5.0)
+    joints.run(20, ASKED)
+    filter_ = joints.filter
+    filter_.fault('test')
+    for _ in range(300):
+        filter_.step(joints.position, REST, None)
+    filter_.see(joints.position, REST)
+    assert filter_.reset()[0]
+    verdict = filter_.answer(None)
+    assert np.isfinite(verdict.effort).all()
+    assert len(filter_._model._in_flight) == 2, 'as after a first state'

@@ -28,7 +28,8 @@ def make(**changes):
 
 def limited(limit, position, velocity, effort):
     result = np.array(effort, dtype=float)
-    limit.limit(position, velocity, result)
+    limit.see(position, velocity)
+    limit.limit(result)
     limit.sent(result)
     return result
 
@@ -102,7 +103,7 @@ def test_commands_on_their_way_are_taken_into_account():
     push = STILL.copy()
     push[0] = 60.0
     late, prompt = make(latency_periods=1), make()
-    late.limit(position, velocity, push.copy())
+    late.see(position, velocity)
     late.sent(push)
     state = position + PERIOD * velocity, velocity
     assert limited(late, *state, STILL)[0] < limited(prompt, *state, STILL)[0] - 1.0
@@ -111,9 +112,9 @@ def test_commands_on_their_way_are_taken_into_account():
 def test_a_lost_state_means_that_the_last_command_stayed():
     limit = make(latency_periods=2)
     for effort in (1.0, 2.0):
-        limit.limit(HOME, STILL, STILL.copy())
+        limit.see(HOME, STILL)
         limit.sent(np.full(7, effort))
-    limit.limit(HOME, STILL, STILL.copy(), periods=2)
+    limit.see(HOME, STILL, periods=2)
     assert [sent[0] for sent in limit._in_flight] == [2.0, 2.0]
     limit.set_latency(0)
     assert not limit._in_flight
