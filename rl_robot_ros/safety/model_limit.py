@@ -35,11 +35,11 @@ class ViabilityLimit:
     """
     Keeps every joint in a state from which it can still be stopped; an `EffortLimit`.
 
-    At every state, :meth:`see`: (1) roll position and velocity forward over the commands that are on their
-    way.  For every effort, :meth:`limit`: (2) bound each joint's acceleration so that it stays viable (see `viability`); (3) where
-    the wanted effort would accelerate a joint beyond its bounds, return a feasible effort that
-    does not (see `torque_map`).  An effort that respects the bounds is not touched.  What holds,
-    and under which assumptions: `docs/safety.md`.
+    At every state, :meth:`see`: (1) roll position and velocity forward over the commands that are
+    on their way.  For every effort, :meth:`limit`: (2) bound each joint's acceleration so that it
+    stays viable (see `viability`); (3) where the wanted effort would accelerate a joint beyond its
+    bounds, return a feasible effort that does not (see `torque_map`).  An effort that respects the
+    bounds is not touched.  What holds, and under which assumptions: `docs/safety.md`.
 
     :param robot: datasheet.
     :param limits: position, velocity and effort limits.
