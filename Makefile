@@ -59,10 +59,12 @@ safety: $(VENV)/.installed-train  ## attack the safety filter on three arms, a m
 	$(BIN)/python benchmarks/safety.py $(ARGS)
 	$(BIN)/python benchmarks/safety.py --behaviour
 	$(BIN)/python benchmarks/collision.py
+	$(BIN)/python benchmarks/fuzz.py
 
 safety-long: $(VENV)/.installed-train  ## the same with ten million steps a row
 	$(BIN)/python benchmarks/safety.py --steps 10000000 $(ARGS)
 	$(BIN)/python benchmarks/collision.py --steps 10000000
+	$(BIN)/python benchmarks/fuzz.py --count 10000000
 
 mutants: $(VENV)/.installed-mutation  ## break the limits on purpose, count what the tests notice
 	$(BIN)/python benchmarks/mutation.py $(ARGS)
