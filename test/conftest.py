@@ -1,17 +1,34 @@
 """
-Profiles of hypothesis, chosen by HYPOTHESIS_PROFILE.
+What holds for all tests: who runs beside whom, and profiles of hypothesis.
+
+Tests that start processes of the graph run one after another, beside the others (pytest-xdist with
+``-n 2 --dist loadgroup``, as `make test` does).  Profiles are chosen by HYPOTHESIS_PROFILE.
 
 `suite` (default): the same examples in every run, no files written.  `quick`: a few of
 them.  `explore`: new and many ones.
 """
 
 import os
+from pathlib import Path
 
 from hypothesis import HealthCheck
 from hypothesis import settings
+import pytest
 
+GRAPHS = ('nodes', 'test_bringup.py', 'test_cli.py', 'test_doctor.py', 'test_launch.py')
 COMMON = {'deadline': None, 'suppress_health_check': [HealthCheck.too_slow]}
 settings.register_profile('suite', max_examples=40, derandomize=True, **COMMON)
 settings.register_profile('quick', max_examples=8, derandomize=True, **COMMON)
 settings.register_profile('explore', max_examples=1500, print_blob=True, **COMMON)
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'suite'))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Keep graphs from each other: deadlines of the real nodes are on the steady clock."""
+    if not config.pluginmanager.hasplugin('xdist'):
+        return
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in GRAPHS:
+            item.add_marker(pytest.mark.xdist_group('graph'))

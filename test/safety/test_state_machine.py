@@ -80,7 +80,7 @@ def test_a_lost_request_brakes_then_holds():
     assert machine.phase is Phase.HOLD and not machine.request() and machine.latched
 
 
-@pytest.mark.parametrize('phase', set(Phase) - {Phase.ACTIVE})
+@pytest.mark.parametrize('phase', [p for p in Phase if p is not Phase.ACTIVE])
 def test_only_an_active_filter_loses_its_request(phase):
     machine = in_phase(phase)
     assert not machine.lose_request('gone') and machine.phase is phase
@@ -133,7 +133,7 @@ def test_a_stop_before_the_first_state():
     assert machine.reset()[0] and machine.phase is Phase.IDLE
 
 
-@pytest.mark.parametrize('phase', STOPPING)
+@pytest.mark.parametrize('phase', [p for p in Phase if p in STOPPING])
 def test_a_reset_is_refused_while_something_is_wrong(phase):
     machine = in_phase(phase)
     done, message = machine.reset('the cable is loose')
@@ -143,7 +143,7 @@ def test_a_reset_is_refused_while_something_is_wrong(phase):
     assert machine.phase is Phase.IDLE
 
 
-@pytest.mark.parametrize('phase', set(Phase) - STOPPING)
+@pytest.mark.parametrize('phase', [p for p in Phase if p not in STOPPING])
 def test_a_reset_of_nothing_changes_nothing(phase):
     machine = in_phase(phase)
     assert not machine.stopping and not machine.latched
