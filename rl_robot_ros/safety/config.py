@@ -42,7 +42,7 @@ class SafetyConfig:
         0.02, 'distance to the position limit at which a joint must stand still',
         unit='rad or m', low=0.0, high=1.0)
     velocity_margin: float = option(
-        0.1, 'part of the velocity limit that is kept free', low=0.0, high=0.9)
+        0.12, 'part of the velocity limit that is kept free', low=0.0, high=0.9)
     envelope_gain: float = option(
         0.3, 'part of a velocity error that the limits may take away in one control period; '
         'more is stiffer, and chatters when joints are coupled or commands are late',
@@ -102,7 +102,7 @@ class SafetyConfig:
         20.0, 'braking beyond the certified one that may be used where the motors have it',
         unit='rad/s^2 or m/s^2', low=0.0, high=1000.0)
     observer_gain: float = option(
-        0.05, 'part of an unexpected acceleration that is believed at once', low=0.0, high=1.0)
+        0.1, 'part of an unexpected acceleration that is believed at once', low=0.0, high=1.0)
     mismatch_time: float = option(
         0.5, 'fault when the observer has been at its limit this long; 0 never does', unit='s',
         low=0.0, high=60.0)

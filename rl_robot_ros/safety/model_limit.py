@@ -20,6 +20,7 @@ from rl_robot_ros.safety.viability import upper_bound
 
 VIABILITY = 'limited to what can still be braked'
 COLLISION = 'limited to keep clear of a collision'
+COME_BACK = 5.0  # [1/s] part of the way back within its margin that a joint must cover
 
 
 class Seen(NamedTuple):
@@ -238,7 +239,8 @@ class ViabilityLimit:
             speed = np.where(outside, self._recover, speed)
             self.recovering = bool(outside.any())
         bound = upper_bound(self._margin_limit - towards, self._sign * velocity, speed,
-                            self._braking, self._horizon)
+                            self._braking, self._horizon,
+                            0.0 if self.recovering else COME_BACK)
         return -bound[1], bound[0]
 
 

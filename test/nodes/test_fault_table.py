@@ -404,7 +404,7 @@ def test_row_26_garbage_for_parameters(robot):
         assert name in reason or 'Wrong parameter type' in reason, (name, value, reason)
     values = robot.call(GetParameters, 'safety_filter/get_parameters', GetParameters.Request(
         names=['safety.fade_in', 'safety.velocity_margin'])).values
-    assert [value.double_value for value in values] == [0.02, 0.1]
+    assert [value.double_value for value in values] == [0.02, 0.12]
     assert robot.phase == 'active'
 
 
@@ -413,7 +413,7 @@ def test_row_27_loosening(robot):
     reason = robot.set_parameters(safety__velocity_tolerance=2.0, safety__velocity_margin=0.1)
     assert 'velocity_tolerance' in reason and 'only downwards' in reason
     assert 'not at all' in robot.set_parameters(safety__hold_frequency=1.0)
-    for margin in (0.12, 0.13, 0.14):  # each makes a filter, while the robot is filtered
+    for margin in (0.13, 0.14, 0.15):  # each makes a filter, while the robot is filtered
         assert robot.set_parameters(safety__velocity_tolerance=0.5,
                                     safety__velocity_margin=margin) == ''
         robot.play(0.1)
@@ -426,7 +426,7 @@ def test_row_27_loosening(robot):
     robot.until('it is idle', lambda: robot.phase == 'idle')
     assert 'at start' in robot.set_parameters(safety__payload=1.0)
     assert robot.set_parameters(safety__velocity_tolerance=1.0,
-                                safety__velocity_margin=0.1) == ''
+                                safety__velocity_margin=0.12) == ''
     robot.activate()
 
 

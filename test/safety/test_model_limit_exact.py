@@ -9,6 +9,7 @@ from rl_robot_ros.safety import SafetyConfig
 from rl_robot_ros.safety.certificate import Certificate
 from rl_robot_ros.safety.model_limit import _box
 from rl_robot_ros.safety.model_limit import COLLISION
+from rl_robot_ros.safety.model_limit import COME_BACK
 from rl_robot_ros.safety.model_limit import VIABILITY
 from rl_robot_ros.safety.model_limit import ViabilityLimit
 from rl_robot_ros.safety.torque_map import feasible_effort
@@ -68,10 +69,10 @@ def acceleration_of(effort, velocity):
     return np.linalg.solve(MASS, effort - PULL - DAMPING * velocity)
 
 
-def boxes(position, velocity, up=SPEED, down=SPEED):
+def boxes(position, velocity, up=SPEED, down=SPEED, back=COME_BACK):
     """Return the bounds, computed joint by joint with the pure functions."""
-    upper = upper_bound(UPPER - position, velocity, up, BRAKING, HORIZON)
-    lower = -upper_bound(position - LOWER, -velocity, down, BRAKING, HORIZON)
+    upper = upper_bound(UPPER - position, velocity, up, BRAKING, HORIZON, back)
+    lower = -upper_bound(position - LOWER, -velocity, down, BRAKING, HORIZON, back)
     both = []
     for most in (BRAKING + 15.0, BRAKING):
         low, high = np.minimum(lower, most), np.maximum(upper, -most)
@@ -136,7 +137,7 @@ def test_the_way_back_in_is_slow_and_only_for_who_is_outside(side):
     edge = np.array(LIMITS.position_upper if side > 0.0 else LIMITS.position_lower)
     position, push = np.array([edge[0] + side * 1e-3, 0.0]), -side * 60.0 * np.ones(2)
     slow = np.array([0.05, SPEED[1]])
-    speeds = {'down': slow} if side > 0.0 else {'up': slow}
+    speeds = {'back': 0.0, 'down' if side > 0.0 else 'up': slow}
     limit = make()
     for begin in (True, True, False):
         if begin:

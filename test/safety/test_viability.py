@@ -79,6 +79,19 @@ def test_beyond_the_limit_a_joint_only_turns_back(beyond, velocity, speed, braki
     assert velocity + PERIOD * acceleration <= 1e-9
 
 
+@given(st.floats(0.0, 3.0), st.floats(-3.0, 3.0), st.floats(0.0, 20.0))
+def test_beyond_the_limit_a_joint_comes_back_at_a_rate(beyond, velocity, rate):
+    acceleration = float(upper_bound(np.array(-beyond), np.array(velocity), np.array(9.0),
+                                     np.array(3.0), PERIOD, rate))
+    assert velocity + PERIOD * acceleration == pytest.approx(-rate * beyond, abs=1e-9)
+
+
+@pytest.mark.parametrize('distance', [1e-9, 0.1, 4.0, math.inf])
+def test_inside_the_limit_that_rate_makes_no_difference(distance):
+    state = (np.array(distance), np.array([-1.0, 0.0, 0.5]), np.array(2.0), np.array(3.0), PERIOD)
+    assert upper_bound(*state, 5.0).tolist() == upper_bound(*state).tolist()
+
+
 def test_far_from_any_limit_only_the_speed_counts():
     assert bound(math.inf, 1.0, 2.0, 3.0) == pytest.approx(1.0 / PERIOD)
     assert bound(math.inf, 2.0, 2.0, 3.0) == pytest.approx(0.0)

@@ -1,0 +1,99 @@
+"""
+What the safety filter costs a policy that was trained behind it: the same episodes with and without.
+
+Without means that efforts are clipped to their limits and nothing else.  Same policy, same targets,
+same start states, no exploration, in process.
+
+    python benchmarks/trained_policy.py runs/seed1 runs/seed2 runs/seed3 [--episodes 200]
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+import os
+from pathlib import Path
+import platform
+import time
+
+import numpy as np
+from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.policy import Policy
+from rl_robot_ros.env import RobotEnv
+from rl_robot_ros.learning.episodes import EpisodeCollector
+from rl_robot_ros.runs import find_config
+from rl_robot_ros.runs import find_policy
+from rl_robot_ros.policy_file import load_policy
+from rl_robot_ros.safety.verdict import Verdict
+from rl_robot_ros.settings import Settings
+
+SEED = 20_000  # no seed of training or of `rl-robot evaluate`
+
+
+class Clip:
+    """Stands where the filter was, and clips."""
+
+    latched = False
+
+    def __init__(self, env: RobotEnv) -> None:
+        self._most = np.array(env.robot.effort_limit)
+
+    def begin_episode(self) -> None:
+        """Forget nothing."""
+
+    def step(self, position: np.ndarray, velocity: np.ndarray, effort: np.ndarray) -> Verdict:
+        """Return what a motor can do."""
+        effort = np.clip(effort, -self._most, self._most)
+        return Verdict(effort, 'policy', False, '', effort)
+
+
+def evaluate(run: Path, filtered: bool, episodes: int) -> tuple[float, float, float]:
+    """Return success rate, mean return, and the part of the decisions that were changed."""
+    values = Settings.resolve(find_config(run)).values
+    weights = load_policy(find_policy(run))
+    contract = PolicyContract.parse(weights.schema)
+    env = RobotEnv.make(values['robot'], values['task'], values, extra=contract.extra,
+                        efforts=contract.efforts, evaluation=True)
+    if not filtered:
+        if not env.robot.gravity_compensated:
+            raise ValueError(f'{env.robot.name} needs a filter that carries it')
+        env.filter = Clip(env)
+    policy, rng = Policy(contract.network, weights.weights), np.random.default_rng(SEED)
+    collector = EpisodeCollector(env.layout, env.robot.decision_period)
+    observation, _ = env.reset(seed=SEED)
+    changed = decisions = 0
+    while len(collector.episodes) < episodes:
+        action = policy.act(observation, rng).action
+        observation, _, terminated, truncated, info = env.step_with(action, {}, weights.version)
+        collector.add(env.row[None])
+        decisions += 1
+        changed += info['filtered']
+        if terminated or truncated:
+            observation, _ = env.reset()
+    done = collector.episodes[:episodes]
+    return (float(np.mean([episode.success for episode in done])),
+            float(np.mean([episode.total for episode in done])), changed / decisions)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('runs', type=Path, nargs='+', help='folders of runs, or policy files')
+    parser.add_argument('--episodes', type=int, default=200)
+    options = parser.parse_args()
+    print('| run | success with the filter | without | return with | without | decisions changed |'
+          '\n|---|---|---|---|---|---|')
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        jobs = [(run, [pool.submit(evaluate, run, filtered, options.episodes)
+                       for filtered in (True, False)]) for run in options.runs]
+        for run, pair in jobs:
+            (rate, total, changed), (bare_rate, bare_total, _) = (job.result() for job in pair)
+            print(f'| {run.name} | {rate:.1%} | {bare_rate:.1%} | {total:.1f} | {bare_total:.1f} | '
+                  f'{changed:.1%} |', flush=True)
+    print(f'\n{options.episodes} episodes each; {platform.machine()}, {os.cpu_count()} cores, '
+          f'Python {platform.python_version()}, {time.strftime("%Y-%m-%d")}')
+
+
+if __name__ == '__main__':
+    main()
