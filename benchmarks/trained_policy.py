@@ -1,8 +1,8 @@
 """
-What the safety filter costs a policy that was trained behind it: the same episodes with and without.
+What the safety filter costs a policy that was trained behind it, in the same episodes.
 
-Without means that efforts are clipped to their limits and nothing else.  Same policy, same targets,
-same start states, no exploration, in process.
+Without a filter means that efforts are clipped to their limits and nothing else.  Same policy,
+same targets, same start states, no exploration, in process.
 
     python benchmarks/trained_policy.py runs/seed1 runs/seed2 runs/seed3 [--episodes 200]
 """
@@ -21,9 +21,9 @@ from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.env import RobotEnv
 from rl_robot_ros.learning.episodes import EpisodeCollector
+from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.runs import find_config
 from rl_robot_ros.runs import find_policy
-from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.safety.verdict import Verdict
 from rl_robot_ros.settings import Settings
 
@@ -89,8 +89,8 @@ def main() -> None:
                        for filtered in (True, False)]) for run in options.runs]
         for run, pair in jobs:
             (rate, total, changed), (bare_rate, bare_total, _) = (job.result() for job in pair)
-            print(f'| {run.name} | {rate:.1%} | {bare_rate:.1%} | {total:.1f} | {bare_total:.1f} | '
-                  f'{changed:.1%} |', flush=True)
+            print(f'| {run.name} | {rate:.1%} | {bare_rate:.1%} | {total:.1f} | '
+                  f'{bare_total:.1f} | {changed:.1%} |', flush=True)
     print(f'\n{options.episodes} episodes each; {platform.machine()}, {os.cpu_count()} cores, '
           f'Python {platform.python_version()}, {time.strftime("%Y-%m-%d")}')
 
