@@ -19,7 +19,7 @@ class RequestIntake:
     A bad request is refused as a whole: there is no such thing as half a request.
 
     :param size: number of motors.
-    :param timeout: [s] how long the last accepted request may be repeated.
+    :param timeout: [s] after the last accepted request it is no longer repeated.
     :param period: [s] control period.
     :param most_invalid: this many invalid requests in a row are a loss.
     :param counters: where to count, see `COUNTERS`.
@@ -28,7 +28,7 @@ class RequestIntake:
     def __init__(self, size: int, timeout: float, period: float, most_invalid: int,
                  counters: MutableMapping[str, int]) -> None:
         self._timeout = timeout
-        self._most_stale = math.floor(timeout / period + 1e-9)
+        self._most_stale = math.ceil(timeout / period - 1e-9)
         self._most_invalid = most_invalid
         self._counters = counters
         self._finite = np.ones(size, dtype=np.bool_)
@@ -69,8 +69,8 @@ class RequestIntake:
         self._stale += periods
         if self._invalid >= self._most_invalid:
             self.loss = f'{self._invalid} invalid requests in a row, the last: {self.rejection}'
-        elif self._stale > self._most_stale:
-            self.loss = f'no valid request for more than {self._timeout:g} s'
+        elif self._stale >= self._most_stale:
+            self.loss = f'no valid request for {self._timeout:g} s'
         if self.loss or not self._source:
             return ''
         self._counters['repeated_requests'] += 1

@@ -266,7 +266,7 @@ def test_a_bad_request_is_replaced_by_the_last_good_one():
 
 
 @pytest.mark.parametrize('request_,reason', [
-    (None, 'no valid request for more than 0.05 s'), (NAN, '5 invalid requests in a row')])
+    (None, 'no valid request for 0.05 s'), (NAN, '5 invalid requests in a row')])
 def test_without_good_requests_it_brakes_and_holds(request_, reason):
     filter_, plant = active()
     settle(filter_, plant, request_, 11)
