@@ -1,8 +1,10 @@
 """
 What the safety filter costs a policy that was trained behind it, in the same episodes.
 
-Without a filter means that efforts are clipped to their limits and nothing else.  Same policy,
-same targets, same start states, no exploration, in process.
+Without a filter means that efforts are held within the motors' limits of effort and effort rate,
+as a drive does, and nothing else.  `--clip` leaves the rate out as well: a policy that learned
+behind a rate limit leans on it.  Same policy, targets and start states, in process, without
+exploration.
 
     python benchmarks/trained_policy.py runs/seed1 runs/seed2 runs/seed3 [--episodes 200]
 """
@@ -30,24 +32,29 @@ from rl_robot_ros.settings import Settings
 SEED = 20_000  # no seed of training or of `rl-robot evaluate`
 
 
-class Clip:
-    """Stands where the filter was, and clips."""
+class Motors:
+    """Stands where the filter was, and does what motors can do."""
 
     latched = False
 
-    def __init__(self, env: RobotEnv) -> None:
+    def __init__(self, env: RobotEnv, clip: bool) -> None:
         self._most = np.array(env.robot.effort_limit)
+        rate = np.array(env.robot.effort_rate_limit) * env.robot.control_period
+        self._step = np.full_like(self._most, np.inf) if clip else rate
+        self.begin_episode()
 
     def begin_episode(self) -> None:
-        """Forget nothing."""
+        """Forget the last effort."""
+        self._last = np.zeros_like(self._most)
 
     def step(self, position: np.ndarray, velocity: np.ndarray, effort: np.ndarray) -> Verdict:
         """Return what a motor can do."""
-        effort = np.clip(effort, -self._most, self._most)
+        effort = np.clip(effort, self._last - self._step, self._last + self._step)
+        self._last = effort = np.clip(effort, -self._most, self._most)
         return Verdict(effort, 'policy', False, '', effort)
 
 
-def evaluate(run: Path, filtered: bool, episodes: int) -> tuple[float, float, float]:
+def evaluate(run: Path, filtered: bool, clip: bool, episodes: int) -> tuple[float, float, float]:
     """Return success rate, mean return, and the part of the decisions that were changed."""
     values = Settings.resolve(find_config(run)).values
     weights = load_policy(find_policy(run))
@@ -57,7 +64,7 @@ def evaluate(run: Path, filtered: bool, episodes: int) -> tuple[float, float, fl
     if not filtered:
         if not env.robot.gravity_compensated:
             raise ValueError(f'{env.robot.name} needs a filter that carries it')
-        env.filter = Clip(env)
+        env.filter = Motors(env, clip)
     policy, rng = Policy(contract.network, weights.weights), np.random.default_rng(SEED)
     collector = EpisodeCollector(env.layout, env.robot.decision_period)
     observation, _ = env.reset(seed=SEED)
@@ -81,11 +88,12 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('runs', type=Path, nargs='+', help='folders of runs, or policy files')
     parser.add_argument('--episodes', type=int, default=200)
+    parser.add_argument('--clip', action='store_true', help='no limit of the effort rate either')
     options = parser.parse_args()
     print('| run | success with the filter | without | return with | without | decisions changed |'
           '\n|---|---|---|---|---|---|')
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        jobs = [(run, [pool.submit(evaluate, run, filtered, options.episodes)
+        jobs = [(run, [pool.submit(evaluate, run, filtered, options.clip, options.episodes)
                        for filtered in (True, False)]) for run in options.runs]
         for run, pair in jobs:
             (rate, total, changed), (bare_rate, bare_total, _) = (job.result() for job in pair)
