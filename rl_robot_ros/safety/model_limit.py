@@ -133,7 +133,6 @@ class ViabilityLimit:
         if periods == 1:
             self.observer.observe(velocity, self._period)
         else:
-            self.observer.skip()
             for _ in range(min(periods - 1, self._latency) if self._in_flight else 0):
                 self._in_flight.append(self._in_flight[-1])  # it stayed applied
         self._now[:] = velocity

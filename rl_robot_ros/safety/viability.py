@@ -64,7 +64,7 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     np.maximum(viable, turn, out=viable)
     arrives = left * (2.0 / (horizon * horizon))  # reaches the limit at the end of the horizon
     turns = np.minimum(velocity * velocity / np.minimum(-2.0 * distance, -TINY), turn)
-    between = np.where((velocity <= 0.0) | (arrives > turn), arrives, turns)
+    between = np.where(arrives > turn, arrives, turns)
     back = turn + (come_back / horizon) * np.minimum(distance, 0.0)
     inside = np.where(distance > 0.0, np.minimum(viable, between), back)
     bound: Vector = np.minimum(inside, (speed - velocity) / horizon)
@@ -72,7 +72,7 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
 
 
 def is_viable(distance: Vector, velocity: Vector, speed: Vector, braking: Vector,
-              slack: float = 0.0) -> NDArray[np.bool_]:
+              slack: float) -> NDArray[np.bool_]:
     """
     Say which joints are viable towards one limit; arguments as in :func:`upper_bound`.
 
