@@ -82,7 +82,7 @@ class Aggregate:
                      for name, scale in FIGURES.items()]
         lines = [*table(each), '', *table(together), '',
                  'in brackets: 95 % intervals, bootstrap over the episodes of a run, or over runs',
-                 *warn_of_few([count])]
+                 *warn_of_few(map(len, self.setups.values()))]
         if len(self.setups) > 1:
             lines.append(f'{len(self.setups)} set-ups, each resampled by itself: '
                          + '; '.join(self.setups))

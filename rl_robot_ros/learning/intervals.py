@@ -88,17 +88,18 @@ def stratified_bootstrap(strata: Sequence[Vector],
     Do the same where values are of several kinds: each kind is resampled by itself.
 
     The interval is stretched where needed to hold the estimate: percentiles alone do not promise
-    that, as for the deviation of values of which half are 0 and half are 1.  Fewer than two values
-    have no interval: its ends are NaN.
+    that, as for the deviation of values of which half are 0 and half are 1.  Where a kind has only
+    one value, nothing tells how much it could differ: the ends of the interval are NaN.
 
     :param strata: per kind an array of shape (..., n_i); the statistic is that of all together.
     :raises ValueError: a kind has no values.
     """
     values = np.concatenate(strata, axis=-1)
-    if not all(stratum.shape[-1] for stratum in strata):
+    fewest = min(stratum.shape[-1] for stratum in strata)
+    if not fewest:
         raise ValueError('an interval needs at least one value of every kind')
     point = statistic(values)
-    if values.shape[-1] < 2:
+    if fewest < 2:
         return Interval(point, np.full_like(point, np.nan), np.full_like(point, np.nan))
     rng, estimates = np.random.default_rng(SEED), []
     together = max(1, AT_ONCE // max(1, values.size))

@@ -39,7 +39,7 @@ class Scale(NamedTuple):
 def warn_of_few(counts: Iterable[int]) -> list[str]:
     """Return a warning where an interval is over too few runs, from `FEW` on none."""
     fewest = min(counts)
-    return [f'fewer than {FEW} runs: their intervals are too narrow, train more seeds'] \
+    return [f'fewer than {FEW} runs of a set-up: intervals are too narrow, train more seeds'] \
         if fewest < FEW else []
 
 

@@ -56,6 +56,14 @@ def test_the_interval_holds_the_estimate(values, statistic):
         assert np.isnan(interval.low) and np.isnan(interval.high)
 
 
+@pytest.mark.parametrize('sign', [1.0, -1.0])
+def test_percentiles_alone_would_miss_an_extreme_estimate(sign):
+    # No resample of as many zeros as ones deviates more, and hardly any as much.
+    values = np.arange(5000) % 2.0
+    interval = bootstrap(values, lambda resampled: sign * std(resampled), 500)
+    assert interval.point == 0.5 * sign in (interval.low, interval.high)
+
+
 @given(VALUES.filter(lambda values: len(values) > 1), st.floats(0.01, 100.0),
        st.floats(-1e3, 1e3))
 def test_it_moves_and_scales_with_the_values(values, scale, shift):
@@ -106,6 +114,11 @@ def test_strata_do_not_mix():
     widths = [float(interval.high - interval.low) for interval in (together, *each)]
     # Variances add, weighted by the square of the share of each kind.
     assert widths[0] == pytest.approx(math.hypot(8 / 28 * widths[1], 20 / 28 * widths[2]), rel=0.1)
+
+
+def test_one_value_of_a_kind_tells_no_interval():
+    interval = stratified_bootstrap([np.array([1.0]), np.arange(9.0)], mean)
+    assert interval.point == 3.7 and np.isnan(interval.low) and np.isnan(interval.high)
 
 
 def test_weights_count():

@@ -77,6 +77,17 @@ def test_a_comparison_is_a_picture(tmp_path, plot, against):
     assert {(31, 119, 180), (255, 127, 14)} <= colors, 'a line for each set-up'
 
 
+def test_the_legend_tells_set_ups_apart(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr('rl_robot_ros.learning.pictures._write',
+                        lambda figure, _: drawn.append(figure))
+    comparison_picture(compared(tmp_path), tmp_path / 'a.png')
+    axes, = drawn[0].axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        'algorithm=sac (3)', 'algorithm=td3 (1)']
+    assert axes.get_xlabel() == 'control periods'
+
+
 def test_runs_that_share_no_time_are_drawn_too(tmp_path):
     comparison = compared(tmp_path)
     group = comparison.groups['algorithm=sac']
