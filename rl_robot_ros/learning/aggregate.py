@@ -81,7 +81,8 @@ class Aggregate:
         together += [[scale.label, scale.both(self.iqm[name]), scale.both(self.mean[name])]
                      for name, scale in FIGURES.items()]
         lines = [*table(each), '', *table(together), '',
-                 'in brackets: 95 % intervals, bootstrap over the episodes of a run, or over runs',
+                 'in brackets: 95 % intervals, bootstrap over the episodes of a run or over runs, '
+                 "Wilson's for the success of a run",
                  *warn_of_few(map(len, self.setups.values()))]
         if len(self.setups) > 1:
             lines.append(f'{len(self.setups)} set-ups, each resampled by itself: '
