@@ -19,8 +19,8 @@ import subprocess
 import sys
 import time
 
-from rl_robot_ros.learning.report import learning_curve
-from rl_robot_ros.learning.report import read_metrics
+from rl_robot_ros.learning.metrics import read_metrics
+from rl_robot_ros.learning.pictures import learning_curve
 
 
 def main() -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 import ctypes
 from dataclasses import dataclass
 from dataclasses import field
@@ -69,6 +71,19 @@ def without_shared_memory(environment: Mapping[str, str]) -> dict[str, str]:
 def _die_with_parent() -> None:
     """Ask Linux to end this process when its supervisor is killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@contextmanager
+def ctrl_c() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying from them."""
+    received: list[int] = []
+    old = {number: signal.signal(number, lambda n, _: received.append(n))
+           for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 @dataclass

@@ -1,5 +1,5 @@
 """
-``rl-robot``: train, play, evaluate and check, from a terminal.
+``rl-robot``: train, play, evaluate, compare and check, from a terminal.
 
 Every value of every node can be given as ``name=value``; ``rl-robot train --list`` shows them all.
 """
@@ -22,6 +22,8 @@ examples:
   rl-robot play runs/...-arm7-reach-sac --view      watch it
   rl-robot play runs/...-arm7-reach-sac --video reach.gif
   rl-robot evaluate runs/...-arm7-reach-sac         100 episodes, JSON report
+  rl-robot evaluate runs/seed*                      of several seeds, with intervals
+  rl-robot compare runs/* --plot success            learning curves, with intervals
   rl-robot certify --robot arm7 safety.model_mass_error=0.2
   rl-robot doctor                                   what is missing on this machine
 """
@@ -44,14 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
                       help='stop after this much simulated time; default: until Ctrl-C, or 12 s '
                            'with --video')
     _add_values(play)
-    evaluate = commands.add_parser(
-        'evaluate', help='measure trained weights',
-        description='Run episodes through the graph, without exploration, and report.')
-    evaluate.add_argument('source', type=Path, help='run directory or policy file')
-    evaluate.add_argument('--episodes', type=int, default=100, help='default: 100')
-    evaluate.add_argument('--output', type=Path, help='JSON report; default: evaluation.json '
-                                                      'beside the policy')
-    _add_values(evaluate)
+    _add_evaluate(commands)
+    _add_compare(commands)
     certificate = commands.add_parser(
         'certify', help='can the safety filter guarantee the limits of a robot?',
         description='Compute how hard every joint can always be braked against everything else, '
@@ -91,6 +87,41 @@ def _add_train(commands: Any) -> None:
                        help='episodes of the final evaluation, 0 for none; default: 100')
     train.add_argument('--list', action='store_true', help='show every parameter and its value')
     _add_values(train)
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser(
+        'evaluate', help='measure trained weights',
+        description='Run episodes through the graph, without exploration, and report figures with '
+                    '95 % bootstrap intervals. Several runs, seeds of one set-up, are reported '
+                    'together too: each counts once, by interquartile mean.')
+    evaluate.add_argument('runs', nargs='+', metavar='RUN',
+                          help='run directory or policy file; after the last one any parameter '
+                               'as name=value, such as task.bonus=2')
+    evaluate.add_argument('--episodes', type=int, default=100, help='of each run; default: 100')
+    evaluate.add_argument('--in-process', action='store_true',
+                          help='the same robot, task and filter without ROS')
+    evaluate.add_argument('--output', type=Path, metavar='JSON',
+                          help='report, with a PNG beside it; default: evaluation.json beside the '
+                               'policy, of several runs together: ./evaluation.json')
+    evaluate.set_defaults(values=[])
+
+
+def _add_compare(commands: Any) -> None:
+    compare = commands.add_parser(
+        'compare', help='draw learning curves of several runs',
+        description='Runs that differ in their seed only are one line: the interquartile mean '
+                    'over them, with its 95 % bootstrap interval. Set-ups are labelled by what '
+                    'sets them apart.')
+    compare.add_argument('runs', nargs='+', type=Path, metavar='RUN', help='run directory')
+    compare.add_argument('--plot', choices=('return', 'success'), default='return',
+                         help='means over 100 training episodes; default: return')
+    compare.add_argument('--against', choices=('steps', 'updates', 'time'), default='steps',
+                         help='steps are control periods; default: steps')
+    compare.add_argument('--threshold', type=float, metavar='VALUE',
+                         help='tell when what is plotted reached this; a success rate is 0 to 1')
+    compare.add_argument('--output', type=Path, default=Path('comparison.png'), metavar='PNG',
+                         help='default: comparison.png')
 
 
 def _add_robot_choice(parser: argparse.ArgumentParser) -> None:
@@ -144,9 +175,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == 'certify':
             from rl_robot_ros import certify
             return certify.main(options)
+        if options.command == 'compare':
+            from rl_robot_ros import compare
+            return compare.main(options)
+        if options.command == 'evaluate':
+            from rl_robot_ros import evaluation
+            return evaluation.evaluate(options)
         from rl_robot_ros import commands
-        return {'train': commands.train, 'play': commands.play,
-                'evaluate': commands.evaluate}[options.command](options)
+        return {'train': commands.train, 'play': commands.play}[options.command](options)
     except (ValueError, OSError) as error:
         print(f'rl-robot {options.command}: {error}', file=sys.stderr)
         return 2

@@ -1,22 +1,18 @@
-"""What ``rl-robot train``, ``play`` and ``evaluate`` do: start a graph, watch it, report."""
+"""What ``rl-robot train`` and ``play`` do: start a graph, watch it, report."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-import signal
 import tempfile
-import time
 from typing import Any
 
+from rl_robot_ros.bringup import ctrl_c
 from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_nodes
-from rl_robot_ros.learning.report import EpisodeCollector
-from rl_robot_ros.learning.report import EvaluationReport
-from rl_robot_ros.learning.report import learning_curve
-from rl_robot_ros.policy_file import load_policy
+from rl_robot_ros.evaluation import evaluate_run
+from rl_robot_ros.evaluation import EVALUATION
+from rl_robot_ros.learning.pictures import learning_curve
 from rl_robot_ros.progress import ProgressView
 from rl_robot_ros.runs import CONFIG
 from rl_robot_ros.runs import create_run
@@ -28,9 +24,6 @@ from rl_robot_ros.settings import Settings
 from rl_robot_ros.share import share_directory
 from rl_robot_ros.sim.video import check_video
 from rl_robot_ros.sim.video import CLOSE_TIMEOUT
-
-EVALUATION_SEED = 20_240  # its goals and starts are none of any training seed's
-STALLED = 60.0  # [s] without a row in evaluation: something is broken
 
 
 def base_parameters(path: Path | None, algorithm: str | None) -> dict[str, Any]:
@@ -82,19 +75,6 @@ def stop_text(values: dict[str, Any]) -> str:
     return ' or '.join(parts) or 'Ctrl-C'
 
 
-@contextmanager
-def ctrl_c() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying from them."""
-    received: list[int] = []
-    old = {number: signal.signal(number, lambda n, _: received.append(n))
-           for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-
-
 def train(options: argparse.Namespace) -> int:
     """Train; returns the exit status."""
     from rl_robot_ros.cli import parse_values
@@ -124,9 +104,9 @@ def train(options: argparse.Namespace) -> int:
         print(f'learning curve: {curve}')
     if status == 0 and not interrupted and options.episodes and (run / POLICY).exists():
         print(f'evaluating {options.episodes} episodes (Ctrl-C skips)')
-        evaluation = evaluate_in_process if options.in_process else evaluate_policy
-        status = evaluation(settings.values, run / POLICY, options.episodes,
-                            run / 'evaluation.json')
+        with ctrl_c() as stop:
+            status = int(evaluate_run(settings.values, run / POLICY, options.episodes,
+                                      run / EVALUATION, stop, options.in_process) is None)
     return status
 
 
@@ -162,74 +142,6 @@ def _train_graph(settings: Settings, run: Path) -> tuple[int, bool]:
                 return int(bool(failed)), False
         view.message('stopping: the learner saves a checkpoint')
     return 0, True
-
-
-def evaluate(options: argparse.Namespace) -> int:
-    """Evaluate a policy through the graph; returns the exit status."""
-    from rl_robot_ros.cli import parse_values
-    if options.episodes < 1:
-        raise ValueError(f'--episodes {options.episodes}: at least 1')
-    policy = find_policy(options.source)
-    parameters = {**find_config(options.source), **parse_values(options.values)}
-    return evaluate_policy(Settings.resolve(parameters).values, policy, options.episodes,
-                           options.output or policy.parent / 'evaluation.json')
-
-
-def evaluate_policy(values: dict[str, Any], policy: Path, episodes: int, output: Path) -> int:
-    """Run `episodes` through simulator, filter and policy, print and write the report."""
-    from rl_robot_ros.monitor import Monitor
-    collector: EpisodeCollector | None = None
-    with tempfile.TemporaryDirectory() as folder, ctrl_c() as stop:
-        settings = Settings.resolve({
-            **values, 'mode': 'evaluate', 'policy.checkpoint': str(policy.resolve()),
-            'sync.enabled': False, 'sim.mode': 'lockstep', 'seed': EVALUATION_SEED,
-            'use_sim_time': True, 'sim.clock_file': str(Path(folder) / 'sim_clock.json')})
-        parameters = Path(folder) / CONFIG
-        parameters.write_text(settings.yaml())
-        nodes = graph_nodes(settings.values['sim.mode'], learner=False)
-        with Graph(parameters, nodes, log=Path(folder)) as graph, \
-                Monitor(graph.environment, rows=True) as monitor:
-            last = time.monotonic()
-            while not stop and (collector is None or len(collector.episodes) < episodes):
-                monitor.spin(0.1)
-                for rows in monitor.take_rows():
-                    assert monitor.layout is not None
-                    collector = collector or EpisodeCollector(
-                        monitor.layout, settings_period(settings), evaluation_only=True)
-                    collector.add(rows)
-                    last = time.monotonic()
-                if graph.poll() or time.monotonic() - last > STALLED:
-                    print('evaluation stalled; the nodes said:')
-                    for name in nodes:
-                        print(graph.output(name))
-                    return 1
-    if collector is None or not collector.episodes:
-        return 1
-    return tell_report(collector, episodes, output)
-
-
-def evaluate_in_process(values: dict[str, Any], policy: Path, episodes: int, output: Path) -> int:
-    """Do the same without ROS."""
-    from rl_robot_ros.in_process import run_episodes
-    with ctrl_c() as stop:
-        collector = run_episodes(Settings.resolve(values), load_policy(policy), episodes,
-                                 EVALUATION_SEED, stop)
-    return tell_report(collector, episodes, output) if collector.episodes else 1
-
-
-def tell_report(collector: EpisodeCollector, episodes: int, output: Path) -> int:
-    """Print and write the report."""
-    report = EvaluationReport.of(collector, episodes)
-    report.to_json(output)
-    print('\n'.join(report.lines()))
-    print(f'report: {output}')
-    return 0
-
-
-def settings_period(settings: Settings) -> float:
-    """Return the decision period [s] of the robot."""
-    from rl_robot_ros.core.resolve import resolve
-    return float(resolve('robot', settings.graph.robot).decision_period)
 
 
 def play(options: argparse.Namespace) -> int:

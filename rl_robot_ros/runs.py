@@ -11,7 +11,8 @@ Run directories: where they are, what they hold, which policy is the newest.
         metrics.csv          one line every few seconds
         learning_curve.png   drawn from it
         tensorboard/         the same, live
-        evaluation.json      the final report
+        evaluation.json      the final report, figures with intervals
+        evaluation.png       drawn from it
         log/                 one file per node
 """
 

@@ -11,7 +11,8 @@ def run(capsys, *words):
     return status, printed.out, printed.err
 
 
-@pytest.mark.parametrize('words', [[], ['train'], ['play'], ['evaluate'], ['doctor']])
+@pytest.mark.parametrize('words', [[], ['train'], ['play'], ['evaluate'], ['compare'],
+                                   ['doctor']])
 def test_help_teaches(capsys, words):
     with pytest.raises(SystemExit) as end:
         cli.main([*words, '--help'])

@@ -1,21 +1,11 @@
-"""
-What people read about a run: the learning curve and the evaluation report.
-
-``metrics.csv`` has a header and one line every few seconds; unknown columns are ignored, missing
-ones are empty::
-
-    wall_s,steps,rows,episodes,updates,return_mean,success_rate,success_end_rate,length_mean,...
-
-A file may hold several headers, lines that were torn when a process died, and a time that goes
-back when training was resumed from a checkpoint.
-"""
+"""What an evaluation found: figures over the episodes of one run, each with its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
-import io
 import json
 import math
 from pathlib import Path
@@ -24,12 +14,28 @@ from typing import Any
 import numpy as np
 from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.learning.episodes import Episode
 from rl_robot_ros.learning.episodes import EpisodeCollector
+from rl_robot_ros.learning.intervals import bootstrap
+from rl_robot_ros.learning.intervals import Interval
+from rl_robot_ros.learning.intervals import mean
+from rl_robot_ros.learning.intervals import std
+from rl_robot_ros.learning.intervals import weighted_mean
+from rl_robot_ros.learning.tables import Scale
 
-LONGEST = 1e9  # [s] a time beyond that is no time
 Z95 = 1.959964  # two-sided 95 % of a normal distribution
-BLUE = '#2f6db5'
-GREEN = '#2a9d62'
+PER_EPISODE = {'return_mean': 'total', 'length_mean': 'seconds', 'success_rate': 'success',
+               'success_end_rate': 'success_end', 'terminated_rate': 'terminated'}
+PER_DECISION = ('filtered', 'intervened', 'energy', 'smoothness')
+# How people read the figures that have an interval, and in which order.
+FIGURES = {
+    'return_mean': Scale('return'), 'return_std': Scale('return std'),
+    'return_iqm': Scale('return IQM'), 'success_rate': Scale('success', percent=True),
+    'success_end_rate': Scale('success at the end', percent=True),
+    'length_mean': Scale('length [s]'), 'terminated_rate': Scale('terminated', percent=True),
+    'filtered': Scale('changed by the filter', percent=True),
+    'intervened': Scale('taken over by a person', percent=True),
+    'energy': Scale('action |a|^2', digits=3), 'smoothness': Scale('action |change|', digits=3)}
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
@@ -53,9 +59,32 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     return low, high
 
 
+def episode_figures(episodes: Sequence[Episode]) -> dict[str, Interval]:
+    """Return all of `FIGURES` over episodes, by bootstrap over them; NaN without episodes."""
+    if not episodes:
+        return dict.fromkeys(FIGURES, Interval(math.nan, math.nan, math.nan))
+
+    def each(name: str) -> Vector:
+        return np.array([getattr(episode, name) for episode in episodes], dtype=np.float64)
+
+    weights = each('decisions')
+    found = {name: bootstrap(each(field), mean) for name, field in PER_EPISODE.items()}
+    found['return_std'] = bootstrap(each('total'), std)
+    found['return_iqm'] = bootstrap(each('total'))
+    found |= {name: bootstrap(np.array([each(name), weights]), weighted_mean)
+              for name in PER_DECISION}
+    return {name: Interval(*map(float, found[name])) for name in FIGURES}
+
+
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Figures over the episodes of an evaluation; without one they are NaN (null in JSON)."""
+    """
+    Figures over the episodes of an evaluation; without one they are NaN (null in JSON).
+
+    `intervals` are 95 % bootstrap intervals over the episodes, of every figure in `FIGURES`.  For
+    the success rate people are shown Wilson's (`success_low`, `success_high`): where all of a
+    hundred episodes succeed, a bootstrap is sure of 100 %.
+    """
 
     episodes: int
     return_mean: float
@@ -72,6 +101,9 @@ class EvaluationReport:
     smoothness: float  # mean |change of action|
     terms: dict[str, float]  # mean of each reward term
     dropped: int  # episodes with a missing row
+    return_iqm: float  # interquartile mean
+    intervals: dict[str, tuple[float, float]]
+    returns: tuple[float, ...]  # of every episode
 
     @classmethod
     def of(cls, collector: EpisodeCollector, episodes: int | None = None) -> EvaluationReport:
@@ -82,177 +114,65 @@ class EvaluationReport:
         """
         chosen = collector.episodes[:episodes]
         weights = [episode.decisions for episode in chosen]
+        terms = {name: float(np.average([episode.terms[i] for episode in chosen],
+                                        weights=weights)) if chosen else math.nan
+                 for i, name in enumerate(collector.layout.terms)}
+        found = episode_figures(chosen)
+        low, high = wilson_interval(sum(episode.success for episode in chosen), len(chosen))
+        return cls(episodes=len(chosen), success_low=low, success_high=high, terms=terms,
+                   dropped=collector.dropped, returns=tuple(e.total for e in chosen),
+                   intervals={name: (float(interval.low), float(interval.high))
+                              for name, interval in found.items()},
+                   **{name: float(interval.point) for name, interval in found.items()})
 
-        def each(name: str) -> Vector:
-            return np.array([getattr(episode, name) for episode in chosen], dtype=np.float64)
-
-        def mean(name: str) -> float:
-            return float(each(name).mean()) if chosen else math.nan
-
-        def per_decision(values: Iterable[float]) -> float:
-            return float(np.average(list(values), weights=weights)) if chosen else math.nan
-
-        low, high = wilson_interval(int(each('success').sum()), len(chosen))
-        return cls(
-            episodes=len(chosen), return_mean=mean('total'),
-            return_std=float(each('total').std()) if chosen else math.nan,
-            length_mean=mean('seconds'), success_rate=mean('success'), success_low=low,
-            success_high=high, success_end_rate=mean('success_end'),
-            terminated_rate=mean('terminated'), filtered=per_decision(each('filtered')),
-            intervened=per_decision(each('intervened')), energy=per_decision(each('energy')),
-            smoothness=per_decision(each('smoothness')),
-            terms={name: per_decision(episode.terms[i] for episode in chosen)
-                   for i, name in enumerate(collector.layout.terms)},
-            dropped=collector.dropped)
+    def figure(self, name: str) -> Interval:
+        """Return a figure with the interval that people are shown."""
+        low, high = ((self.success_low, self.success_high) if name == 'success_rate'
+                     else self.intervals[name])
+        return Interval(getattr(self, name), low, high)
 
     def to_json(self, path: Path | str) -> None:
         """Write it as JSON; readers see the old file or the new one."""
-        def finite(value: Any) -> Any:
-            return None if isinstance(value, float) and not math.isfinite(value) else value
-
-        values = {name: {key: finite(v) for key, v in value.items()}
-                  if isinstance(value, dict) else finite(value)
-                  for name, value in asdict(self).items()}
-        write_atomically(Path(path), json.dumps(values, indent=2, allow_nan=False) + '\n')
+        write_json(asdict(self), path)
 
     def lines(self) -> list[str]:
         """Return it as lines for a terminal."""
         if not self.episodes:
             return [f'no whole episode ({self.dropped} were incomplete)']
+
+        def span(name: str) -> str:
+            return FIGURES[name].span(self.figure(name)) or 'one episode has no interval'
+
         lines = [
             f'episodes        {self.episodes}'
             + (f' ({self.dropped} incomplete ones not counted)' if self.dropped else ''),
             f'success         {self.success_rate:.1%} (95 % interval {self.success_low:.1%} to '
             f'{self.success_high:.1%}), {self.success_end_rate:.1%} at the end',
-            f'return          {self.return_mean:.2f} +- {self.return_std:.2f}',
-            f'length          {self.length_mean:.2f} s, {self.terminated_rate:.1%} terminated',
-            f'filter          changed {self.filtered:.2%} of the decisions',
-            f'person          took over {self.intervened:.2%} of the decisions',
-            f'action          |a|^2 {self.energy:.3f}, |change| {self.smoothness:.3f}']
+            f'return          {self.return_mean:.2f} +- {self.return_std:.2f}, mean '
+            f'{span("return_mean")}, deviation {span("return_std")}',
+            f'return IQM      {self.return_iqm:.2f} {span("return_iqm")}',
+            f'length          {self.length_mean:.2f} s {span("length_mean")}, '
+            f'{self.terminated_rate:.1%} terminated',
+            f'filter          changed {self.filtered:.2%} of the decisions {span("filtered")}',
+            f'person          took over {self.intervened:.2%} of the decisions '
+            f'{span("intervened")}',
+            f'action          |a|^2 {self.energy:.3f} {span("energy")}, '
+            f'|change| {self.smoothness:.3f} {span("smoothness")}']
         if self.terms:
             lines.append('reward terms    ' + ', '.join(f'{name} {value:.4f}'
                                                         for name, value in self.terms.items()))
-        return lines
+        return [*lines, 'in brackets     95 % intervals, bootstrap over the episodes']
 
 
-def read_metrics(path: Path | str) -> dict[str, Vector]:
-    """
-    Read ``metrics.csv`` into columns of equal length, NaN where there is no number.
+def write_json(values: Mapping[str, Any], path: Path | str) -> None:
+    """Write figures as JSON, one a line; what is not finite becomes null."""
+    def finite(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: finite(inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [finite(inner) for inner in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    A line is left out where it was torn, so that it has not as many cells as its header or, as the
-    last one, no end, and where it has no time.  Where `wall_s` goes back, training was resumed:
-    time goes on from the line before, so that it only rises.
-
-    :raises OSError: the file cannot be read.
-    """
-    names: list[str] = []
-    lines: list[dict[str, float]] = []
-    before = offset = 0.0
-    text = Path(path).read_bytes().decode(errors='replace')
-    for line in text.split('\n')[:-1]:
-        cells = [cell.strip() for cell in line.split(',')]
-        if 'wall_s' in cells:
-            names = cells
-            continue
-        if not names or len(cells) != len(names):
-            continue
-        values = {name: _number(cell) for name, cell in zip(names, cells)}
-        wall = values['wall_s']
-        if not 0.0 <= wall < LONGEST:
-            continue
-        offset += max(0.0, before - (wall + offset))
-        before = values['wall_s'] = wall + offset
-        lines.append(values)
-    every = dict.fromkeys(name for values in lines for name in values)
-    return {name: np.array([values.get(name, math.nan) for values in lines]) for name in every}
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return math.nan
-
-
-def learning_curve(paths: Iterable[Path | str], output: Path | str,
-                   title: str = '') -> Path | None:
-    """
-    Draw success rate and return over time, of one run or of several seeds.
-
-    Several runs are thin lines with their median.  The upper axis tells the rows of the first run.
-
-    :param paths: ``metrics.csv`` files; those without figures are left out.
-    :param output: PNG to write.
-    :return: `output`, or None where there is nothing to draw, or nothing to draw with.
-    """
-    runs = [read_metrics(path) for path in paths if Path(path).is_file()]
-    runs = [run for run in runs if len(run.get('wall_s', ())) > 1]
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return None
-    if not runs:
-        return None
-    figure = Figure(figsize=(9.0, 3.6), dpi=150, layout='constrained')
-    canvas: Any = FigureCanvasAgg(figure)
-    success, reward = figure.subplots(1, 2)
-    _draw(success, runs, 'success_rate', 'success rate [%]', GREEN, 100.0)
-    _draw(reward, runs, 'return_mean', 'return per episode', BLUE, 1.0)
-    success.set_ylim(-3.0, 103.0)
-    for axes in (success, reward):
-        axes.set_xlim(0.0, max(1.0, *(run['wall_s'][-1] for run in runs)) / 60.0)
-        _tell_rows(axes, runs[0])
-    if title:
-        figure.suptitle(title, fontsize=11)
-    picture = io.BytesIO()
-    canvas.print_png(picture)
-    write_atomically(Path(output), picture.getvalue())
-    return Path(output)
-
-
-def _draw(axes: Any, runs: list[dict[str, Vector]], name: str, label: str, color: str,
-          scale: float) -> None:
-    axes.set_xlabel('training time [min]')
-    axes.set_ylabel(label)
-    axes.grid(alpha=0.25)
-    axes.spines[['right']].set_visible(False)
-    curves = []
-    for run in runs:
-        value = scale * run.get(name, np.full(len(run['wall_s']), math.nan))
-        there = np.isfinite(value)
-        if there.any():
-            curves.append((run['wall_s'][there] / 60.0, value[there]))
-    for minutes, value in curves:
-        alone = len(curves) == 1
-        axes.plot(minutes, value, color=color, linewidth=1.8 if alone else 0.8,
-                  alpha=1.0 if alone else 0.45)
-    if len(curves) > 1:
-        minutes = np.linspace(min(m[0] for m, _ in curves), max(m[-1] for m, _ in curves), 400)
-        table = np.array([np.interp(minutes, m, v, left=math.nan, right=v[-1])
-                          for m, v in curves])
-        axes.plot(minutes, np.nanmedian(table, axis=0), color=color, linewidth=2.2,
-                  label=f'median of {len(curves)} runs')
-        axes.legend(frameon=False, loc='lower right')
-
-
-def _tell_rows(axes: Any, run: dict[str, Vector]) -> None:
-    """Write how many rows there were at the ticks of the time axis on an axis above."""
-    rows = run.get('rows', np.full(len(run['wall_s']), math.nan))
-    there = np.isfinite(rows)
-    if not there.any():
-        return
-    last = run['wall_s'][-1] / 60.0
-    ticks = [tick for tick in axes.get_xticks() if 0.0 <= tick <= last]
-    above = axes.secondary_xaxis('top')
-    above.set_xticks(ticks, [_short(float(np.interp(tick * 60.0, run['wall_s'][there],
-                                                    rows[there]))) for tick in ticks])
-    above.tick_params(labelsize=8)
-    above.set_xlabel('experience rows', fontsize=8)
-
-
-def _short(number: float) -> str:
-    for size, unit in ((1e9, 'G'), (1e6, 'M'), (1e3, 'k')):
-        if abs(number) >= size:
-            return f'{number / size:.3g}{unit}'
-    return f'{number:.0f}'
+    lines = [f'  {json.dumps(name)}: {json.dumps(finite(value), allow_nan=False)}'
+             for name, value in values.items()]
+    write_atomically(Path(path), '{\n' + ',\n'.join(lines) + '\n}\n')

@@ -1,20 +1,16 @@
-"""Figures for people: whole episodes, honest intervals, and files that survive a crash."""
+"""Figures for people: whole episodes and honest intervals."""
 
 import json
-import math
-import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
-from PIL import Image
 import pytest
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.transition import RowLayout
-from rl_robot_ros.learning.report import EpisodeCollector
+from rl_robot_ros.learning.episodes import EpisodeCollector
 from rl_robot_ros.learning.report import EvaluationReport
-from rl_robot_ros.learning.report import learning_curve
-from rl_robot_ros.learning.report import read_metrics
+from rl_robot_ros.learning.report import FIGURES
 from rl_robot_ros.learning.report import wilson_interval
 
 PERIOD = 0.02
@@ -208,76 +204,41 @@ def test_a_report_of_nothing_is_valid_json(tmp_path):
     assert made.lines() == ['no whole episode (0 were incomplete)']
 
 
-# -- metrics ----------------------------------------------------------------------------------
+def test_every_figure_has_its_interval(tmp_path):
+    lengths = [3, 9, 5, 7, 30, 6, 4, 8]
+    rows = make_rows(lengths, intervened=1.0)
+    rows[:, LAYOUT.column('action')] = np.random.default_rng(1).normal(size=(len(rows), 2))
+    rows[:20, column('success')] = rows[:10, column('filtered')] = 1.0
+    made = EvaluationReport.of(collect(rows))
+    assert made.return_iqm == 6.5 and made.returns == tuple(map(float, lengths))
+    assert set(made.intervals) == set(FIGURES)
+    for name, (low, high) in made.intervals.items():
+        assert low <= getattr(made, name) <= high, name
+        certain = name in ('terminated_rate', 'intervened')
+        assert (high == low) == certain, name
+    assert made.figure('success_rate')[1:] == (made.success_low, made.success_high)
+    assert made.figure('energy')[1:] == made.intervals['energy']
+    made.to_json(tmp_path / 'a.json')
+    EvaluationReport.of(collect(rows)).to_json(tmp_path / 'b.json')
+    assert (tmp_path / 'a.json').read_text() == (tmp_path / 'b.json').read_text()
+    stored = json.loads((tmp_path / 'a.json').read_text())
+    assert stored['intervals']['return_mean'] == list(made.intervals['return_mean'])
+    low, high = made.intervals['return_iqm']
+    assert f'6.50 [{low:.2f}, {high:.2f}]' in '\n'.join(made.lines())
 
 
-def write(folder, text):
-    path = folder / 'metrics.csv'
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
+def test_long_episodes_weigh_more_in_the_interval_too():
+    rows = make_rows([1, 1, 98])
+    rows[2:, column('filtered')] = 1.0
+    made = EvaluationReport.of(collect(rows))
+    assert made.filtered == 0.98
+    low, high = made.intervals['filtered']
+    assert (low, high) == (0.0, 1.0), 'a resample without the long one, and one of it alone'
 
 
-def test_metrics_survive_a_crash_and_a_resume(tmp_path):
-    metrics = read_metrics(write(tmp_path, (
-        'wall_s,rows,return_mean\r\n0.0,0,\r\n10.0,100,-5.5\r\n20.0,2'
-        '\nwall_s,rows,lag,success_rate\n12.0,120,1,0.5\nnan,1,1,1\n14.0,140,x,0.25\n16.0,16')))
-    assert metrics['wall_s'].tolist() == [0.0, 10.0, 12.0, 14.0]
-    assert metrics['rows'].tolist() == [0.0, 100.0, 120.0, 140.0]
-    np.testing.assert_equal(metrics['return_mean'], [math.nan, -5.5, math.nan, math.nan])
-    np.testing.assert_equal(metrics['lag'], [math.nan, math.nan, 1.0, math.nan])
-    np.testing.assert_equal(metrics['success_rate'], [math.nan, math.nan, 0.5, 0.25])
-
-
-def test_time_only_rises(tmp_path):
-    metrics = read_metrics(write(tmp_path, 'wall_s,rows\n0,0\n50,5\n30,3\n40,4\n0,0\n5,1\n'))
-    assert metrics['wall_s'].tolist() == [0.0, 50.0, 50.0, 60.0, 60.0, 65.0]
-
-
-CELLS = st.one_of(st.text(max_size=6), st.floats().map(repr), st.integers().map(str),
-                  st.sampled_from(['wall_s', 'rows', '', '1e400', '-0', '١']))
-LINES = st.lists(st.lists(CELLS, max_size=4).map(','.join), max_size=12)
-
-
-@given(lines=LINES, tail=st.binary(max_size=20))
-def test_any_file_can_be_read(tmp_path_factory, lines, tail):
-    folder = tmp_path_factory.mktemp('metrics')
-    text = '\n'.join(['wall_s,rows,return_mean', *lines, '']).encode(errors='replace') + tail
-    metrics = read_metrics(write(folder, text))
-    assert len({len(values) for values in metrics.values()}) <= 1
-    wall = metrics.get('wall_s', np.zeros(0))
-    assert np.isfinite(wall).all() and (np.diff(wall) >= 0.0).all()
-
-
-def a_run(folder, name, rates):
-    lines = ['wall_s,rows,return_mean,success_rate']
-    lines += [f'{2 * k},{100 * k},{10 * rate},{rate}' for k, rate in enumerate(rates)]
-    path = folder / name
-    path.write_text('\n'.join(lines) + '\n')
-    return path
-
-
-@pytest.mark.parametrize('count', [1, 3])
-def test_a_learning_curve_is_a_picture(tmp_path, count):
-    pytest.importorskip('matplotlib')
-    paths = [a_run(tmp_path, f'{k}.csv', np.linspace(0, 1, 20 + k)) for k in range(count)]
-    output = tmp_path / 'curve.png'
-    assert learning_curve([*paths, tmp_path / 'none.csv'], output, 'title') == output
-    with Image.open(output) as picture:
-        assert picture.size[0] > 1000
-        assert np.array(picture.convert('L')).std() > 5.0
-
-
-def test_what_cannot_be_drawn_is_none(tmp_path, monkeypatch):
-    output = tmp_path / 'curve.png'
-    empty = write(tmp_path, 'wall_s,rows\n1,1\n')
-    assert learning_curve([empty, tmp_path / 'none.csv'], output) is None
-    monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)  # not installed
-    assert learning_curve([a_run(tmp_path, 'a.csv', [0.0, 1.0])], output) is None
-    assert not output.exists()
-
-
-@pytest.mark.parametrize('line', ['0,0,,', '0,,nan,inf', '0,1,5,0.5'])
-def test_a_curve_of_little_is_drawn_too(tmp_path, line):
-    pytest.importorskip('matplotlib')
-    path = write(tmp_path, f'wall_s,rows,return_mean,success_rate\n{line}\n{line}\n')
-    assert learning_curve([path, path], tmp_path / 'curve.png') is not None
+def test_one_episode_has_no_interval(tmp_path):
+    made = EvaluationReport.of(collect(make_rows([4])))
+    made.to_json(tmp_path / 'x.json')
+    stored = json.loads((tmp_path / 'x.json').read_text())
+    assert stored['return_iqm'] == 4.0 and stored['intervals']['return_iqm'] == [None, None]
+    assert 'one episode has no interval' in '\n'.join(made.lines())
