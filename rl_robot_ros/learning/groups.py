@@ -14,6 +14,7 @@ OF_THE_RUN = frozenset((
     'seed', 'learner.run', 'learner.resume', 'learner.key_file', 'policy.key_file',
     'policy.checkpoint', 'sim.clock_file', 'filter.certificate_file', 'sim.view', 'sim.video',
     'sim.video_seconds', 'stop.success', 'stop.minutes', 'stop.steps'))
+MOST = 4  # parameters in a label
 MAIN = ('robot', 'task', 'algorithm', 'preset', 'actions')
 # Which parameters come with a choice: those of one algorithm differ from another's anyway, and a
 # label does not repeat them.
@@ -42,7 +43,10 @@ def group_runs(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]
             setups.append(setup)
             members.append([])
         members[setups.index(setup)].append(name)
-    return dict(zip(_labels(setups), members))
+    labels: list[str] = []
+    for label, names in zip(_labels(setups), members):
+        labels.append(f'{label} ({names[0]})' if label in labels else label)
+    return dict(zip(labels, members))
 
 
 def _labels(setups: list[dict[str, str]]) -> list[str]:
@@ -57,8 +61,11 @@ def _labels(setups: list[dict[str, str]]) -> list[str]:
                      if all(other.get(choice) == setup.get(choice) for choice in choices)]
             if _differs(name, alike):
                 names.append(name)
-        labels.append(', '.join(f'{name}={setup.get(name, "(not set)") or "(none)"}'
-                                for name in names))
+        # Runs of two versions of the program differ in what only one of them has: that comes last.
+        names.sort(key=lambda name: not all(name in other for other in setups))
+        more = [f'{len(names) - MOST} more'] if len(names) > MOST else []
+        labels.append(', '.join([f'{name}={setup.get(name, "(not set)") or "(none)"}'
+                                 for name in names[:MOST]] + more))
     return labels
 
 

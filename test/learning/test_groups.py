@@ -36,6 +36,17 @@ def test_what_an_algorithm_brings_is_not_told():
     assert list(group_runs(configs({}, {'preset': 's1'}))) == ['preset=(none)', 'preset=s1']
 
 
+def test_runs_of_two_versions_of_the_program_have_a_label_that_can_be_read():
+    new = {f'safety.new{k}': k for k in range(40)}
+    groups = group_runs(configs({'safety.margin': 1}, {**new, 'safety.margin': 2},
+                                {**new, 'safety.margin': 2, 'safety.new39': 5}))
+    assert list(groups) == [
+        'safety.margin=1, safety.new0=(not set), safety.new1=(not set), '
+        'safety.new10=(not set), 37 more',
+        'safety.margin=2, safety.new0=0, safety.new1=1, safety.new10=10, 37 more',
+        'safety.margin=2, safety.new0=0, safety.new1=1, safety.new10=10, 37 more (run2)']
+
+
 NAMES = st.sampled_from(['robot', 'task', 'algorithm', 'algorithm.x', 'task.x', 'sync.x', 'other',
                          'preset', *sorted(OF_THE_RUN)[:3]])
 SETUPS = st.lists(st.dictionaries(NAMES, st.integers(0, 2)), min_size=1, max_size=6)
