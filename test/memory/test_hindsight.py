@@ -211,6 +211,17 @@ def test_what_is_kept_is_bounded(monkeypatch):
     assert [part.episode for part in hindsight.split(long)] == [None]
 
 
+def test_the_policy_that_is_silent_for_longest_is_given_up_first(monkeypatch):
+    monkeypatch.setattr(module, 'MOST_ROWS', 10)
+    hindsight = make()
+    first, second, third = (history(epoch, (6,), epoch=epoch) for epoch in (1, 2, 3))
+    hindsight.split(np.concatenate((first[:4], second[:4], first[4:5], third[:4])))
+    assert hindsight.split(second[4:])[0].episode is None
+    assert len(hindsight.split(first[5:])[0].episode) == len(hindsight.split(
+        third[4:])[0].episode) == 6
+    assert hindsight._rows == 0 and hindsight.dropped == 1
+
+
 # -- after a restart ---------------------------------------------------------------------------
 
 
