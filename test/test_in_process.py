@@ -43,6 +43,12 @@ def test_train_resume_evaluate(tmp_path):
     assert len(collector.episodes) == 2
 
 
+def test_time_ends_it(tmp_path):
+    """Also while rows wait to be learned from."""
+    given = settings(tmp_path, **{'stop.minutes': 0.01, 'sync.rows': 8})
+    assert train_in_process(given, [], lambda snapshot: None) == ''
+
+
 def test_a_failure_ends_it(tmp_path, monkeypatch):
     from rl_robot_ros.algorithms.base import NonFiniteLoss
     from rl_robot_ros.algorithms.sac import Sac

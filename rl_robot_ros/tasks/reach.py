@@ -34,8 +34,8 @@ bonus      1 at the target, see `bonus_shape`                                  `
 ========== =================================================================== ==================
 
 Preset ``sparse`` leaves one term: 0 in a state that is a success, -1 in every other, whatever the
-speed (as Andrychowicz et al. 2017, arXiv 1707.01495).  That is a task for hindsight replay, and the
-goal that a state achieves is its tip position.
+speed (as Andrychowicz et al. 2017, arXiv 1707.01495).  That is a task for hindsight replay, where
+the goal that a state achieves is its tip position.
 
 **Start**: every joint uniform within `start_spread` of home, at rest.
 

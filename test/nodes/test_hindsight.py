@@ -1,4 +1,4 @@
-"""Rows with a trace through four processes: judged again under their own goal they stay the same."""
+"""A trace through four processes: rows judged again under their own goal stay the same."""
 
 import numpy as np
 import pytest
