@@ -74,8 +74,8 @@ def train_in_process(settings: Settings, stop: list[int],
         if len(batch) == block:
             session.trainer.ingest(np.array(batch))
             batch = []
-            while not (stop or session.failure) and (session.trainer.inbox.waiting
-                                                     or session.trainer.owed >= 1.0):
+            while not (stop or session.failure or session.finished) and (
+                    session.trainer.inbox.waiting or session.trainer.owed >= 1.0):
                 session.work(0.0)
         if time.monotonic() - told > 0.5:
             told = time.monotonic()

@@ -43,6 +43,12 @@ def test_train_resume_evaluate(tmp_path):
     assert len(collector.episodes) == 2
 
 
+def test_time_ends_it(tmp_path):
+    """Also while rows wait to be learned from."""
+    given = settings(tmp_path, **{'stop.minutes': 0.01, 'sync.rows': 8})
+    assert train_in_process(given, [], lambda snapshot: None) == ''
+
+
 def test_a_failure_ends_it(tmp_path, monkeypatch):
     from rl_robot_ros.algorithms.base import NonFiniteLoss
     from rl_robot_ros.algorithms.sac import Sac
@@ -83,3 +89,21 @@ def test_every_algorithm_trains_and_acts(tmp_path, algorithm, values):
 
 def test_a_person_ends_it(tmp_path):
     assert train_in_process(settings(tmp_path), [2], lambda snapshot: None) == ''
+
+
+def test_hindsight_trains_and_resumes(tmp_path):
+    """Two halves of a seeded run hold what the log says, whole episodes with their copies."""
+    sparse = {'robot': 'planar2', 'task': 'reach', 'preset': 'sparse', 'sync.lag': 0,
+              'algorithm.hindsight': True, 'task.train_episode_steps': 200}
+    given = settings(tmp_path, **sparse, **{'stop.steps': 1280})
+    assert train_in_process(given, [], lambda snapshot: None) == ''
+    _, session = make_session(settings(tmp_path, **sparse, **{'learner.resume': True}))
+    algorithm, rows = session.trainer.algorithm, session.trainer.rows
+    assert session.resumed and rows == 128
+    # Episodes of 20 rows: six are whole, the seventh is under way.
+    assert algorithm.replay.total == rows + 4 * 20 * 6
+    reward = algorithm.replay.data[:algorithm.replay.size, algorithm.replay.columns['reward']]
+    assert (reward == -1.0).any() and (reward == 0.0).sum() > 50
+    session.close()
+    weights = load_policy(tmp_path / 'policy.safetensors')
+    assert len(run_episodes(given, weights, 1, 7, []).episodes) == 1

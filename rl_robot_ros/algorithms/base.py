@@ -28,10 +28,13 @@ from numpy.typing import NDArray
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.effort_sets import effort_set
 from rl_robot_ros.core.effort_sets import EFFORT_SETS
+from rl_robot_ros.core.goals import GoalTask
+from rl_robot_ros.core.goals import require_goals
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.trace import Trace
 from rl_robot_ros.core.transition import RowLayout
 
 
@@ -63,6 +66,14 @@ class Algorithm(ABC):
     def extra_columns(cls, action_size: int) -> tuple[Term, ...]:
         """Return columns that rows must have beyond the standard ones, such as ``log_prob``."""
         return ()
+
+    @classmethod
+    def relabels(cls, config: Any) -> bool:
+        """Tell whether it learns from rows under other goals as well, see `memory.hindsight`."""
+        return False
+
+    def take_task(self, task: GoalTask) -> None:
+        """Take a task that rows may be judged with again; called once, where it `relabels`."""
 
     @classmethod
     @abstractmethod
@@ -168,6 +179,9 @@ def make_contract(robot: RobotSpec, task: Task, algorithm: type[Algorithm], conf
     size = sum(term.size for term in task.observation_terms)
     numbers = 1 if efforts else motors
     extra = algorithm.extra_columns(numbers)
+    if algorithm.relabels(config):
+        require_goals(task)
+        extra = (*extra, Trace.of(robot).term)
     if efforts:
         extra = (*extra, Term('effort', motors))
     return PolicyContract(algorithm.network(config, size, numbers, len(efforts)), robot.actuated,

@@ -121,7 +121,8 @@ class Dqn(OffPolicy):
         self.counts.updates += 1
         if self.counts.updates % self.config.target_every == 0:
             self.target.lerp_(self.actor.flat, self.config.tau)
-        return {'critic_loss': loss, 'value': value, 'epsilon': self.explore()[1]}
+        self._details.update(critic_loss=loss, value=value, epsilon=self.explore()[1])
+        return self._details
 
     def prepare(self) -> None:
         """Compile the gradient on an empty batch; changes no parameter and no random state."""

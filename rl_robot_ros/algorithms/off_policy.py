@@ -24,9 +24,12 @@ from rl_robot_ros.algorithms.networks import COMPILE
 from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.goals import GoalTask
 from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.memory.hindsight import Hindsight
+from rl_robot_ros.memory.hindsight import MOST_ROWS
 from rl_robot_ros.memory.normaliser import Normaliser
 from rl_robot_ros.memory.replay import LEARN_FROM
 from rl_robot_ros.memory.replay import Replay
@@ -51,6 +54,10 @@ class OffPolicyConfig:
     capacity: int = option(500_000, 'rows in replay', unit='rows', low=1, high=50_000_000)
     normaliser_rows: int = option(0, 'observation statistics stop after this many, 0 never',
                                   unit='rows', low=0)
+    hindsight: bool = option(False, 'learn from each row under other goals too, see '
+                             'memory.hindsight')
+    hindsight_goals: int = option(4, 'other goals per row; their copies fill replay too', low=1,
+                                  high=64)
     compile: str = option(  # noqa: A003
         'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
 
@@ -96,6 +103,8 @@ class OffPolicy(Algorithm):
         self.counts = Counts(layout)
         self._replay_total = 0
         self._largest_reward = 0.0
+        self._seed, self._discrete = seed, bool(contract.efforts)
+        self._hindsight: Hindsight | None = None
         self._memory = torch.from_numpy(self.replay.data)
         self._batch = torch.zeros(config.batch, self._memory.shape[1])
         self._details: dict[str, float] = {}
@@ -108,8 +117,18 @@ class OffPolicy(Algorithm):
 
     @property
     def memory_rows(self) -> int:
-        """Rows that fill replay."""
-        return int(self.config.capacity)
+        """Rows that fill replay; with hindsight, the episode that the oldest belongs to too."""
+        return int(self.config.capacity) + self.config.hindsight * MOST_ROWS
+
+    @classmethod
+    def relabels(cls, config: Any) -> bool:
+        """Tell whether hindsight is on."""
+        return bool(config.hindsight)
+
+    def take_task(self, task: GoalTask) -> None:
+        """Judge rows again with this task."""
+        self._hindsight = Hindsight(task, self.replay.layout, self.config.hindsight_goals,
+                                    self._seed, self._discrete)
 
     @property
     def ready(self) -> bool:
@@ -119,11 +138,21 @@ class OffPolicy(Algorithm):
     def add(self, rows: NDArray[np.float64]) -> None:
         """Remember rows and take their observations into the statistics."""
         self.counts.add(rows)
+        if self._hindsight is None:
+            self._remember(rows)
+        else:
+            for part in self._hindsight.split(rows):
+                self._remember(part.rows)
+                if part.episode is not None:
+                    self._remember(self._hindsight.relabel(part.episode))
+            self._details['episodes_not_relabelled'] = float(self._hindsight.dropped)
+        self.normaliser.add(rows[:, self.replay.layout.column('obs')])
+        self._refresh_normaliser()
+
+    def _remember(self, rows: NDArray[np.float64]) -> None:
         self.replay.add(rows)
         reward = rows[:, self.replay.layout.column('reward')]
         self._largest_reward = max(self._largest_reward, float(np.abs(reward).max(initial=0.0)))
-        self.normaliser.add(rows[:, self.replay.layout.column('obs')])
-        self._refresh_normaliser()
 
     def _refresh_normaliser(self) -> None:
         self._mean = torch.from_numpy(self.normaliser.mean).float()
@@ -182,7 +211,8 @@ class OffPolicy(Algorithm):
             **self._tensors(),
             **{name: adam.state_dict() for name, adam in self._adams().items()},
             'normaliser': self.normaliser.state_dict(),
-            'generator': self.generator.get_state()}
+            'generator': self.generator.get_state(),
+            **({} if self._hindsight is None else {'hindsight_seed': self._hindsight.seed})}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go back to a state; replay is filled by `refill`."""
@@ -198,7 +228,11 @@ class OffPolicy(Algorithm):
         self.replay.total = 0
         self._replay_total = state['replay_total']
         self._largest_reward = state['largest_reward']
+        if self._hindsight is not None:
+            self._hindsight.seed = state['hindsight_seed']
 
     def refill(self, rows: NDArray[np.float64]) -> None:
         """Fill replay as it was at the checkpoint."""
+        if self._hindsight is not None:
+            rows = self._hindsight.restore(rows, self.config.capacity)
         self.replay.refill(rows, self._replay_total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rl_robot_ros.core.spec import Term
+from rl_robot_ros.core.trace import COLUMN
 
 
 @dataclass(frozen=True)
@@ -72,16 +73,23 @@ class PolicyContract:
             raise ValueError(f'policy schema is not in canonical form: {schema[:200]!r}')
         return contract
 
-    def misfit(self, joints: tuple[str, ...], observation: tuple[Term, ...]) -> str:
-        """Say how this contract differs from a robot's joints and a task's observation."""
+    def misfit(self, joints: tuple[str, ...], observation: tuple[Term, ...],
+               trace: int = 0) -> str:
+        """
+        Say how this contract differs from a robot's joints and a task's observation.
+
+        :param trace: numbers in a trace of this robot's rows, see `core.trace`.
+        """
         if self.joints != joints:
             return f'joints: have {",".join(joints)}, got {",".join(self.joints)[:500]}'
         if _words(self.observation) != _words(observation):
             return f'obs: have {_words(observation)}, got {_words(self.observation)[:500]}'
-        fillable = {'log_prob', 'effort'} if self.efforts else {'log_prob'}
+        fillable = {'log_prob', COLUMN, *['effort'] * bool(self.efforts)}
         unknown = [term.name for term in self.extra if term.name not in fillable]
         if unknown:
             return f'extra: a policy cannot fill {unknown}, it can fill {sorted(fillable)}'
+        if any(term.name == COLUMN and term.size != trace for term in self.extra):
+            return f'extra: the column {COLUMN} needs {trace} numbers for this robot'
         if any(len(row) != len(joints) for row in self.efforts):
             return f'efforts: every one needs {len(joints)} values'
         if not all(-1.0 <= value <= 1.0 for row in self.efforts for value in row):

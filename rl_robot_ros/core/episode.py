@@ -9,6 +9,7 @@ For one decision with n control periods it sees::
 State 0 is observed and decided on, states 1 to n are judged by the task with the command that led
 to them, and state n is `next_obs` and the first state of the next decision.  Reward and terms are
 means over the judged states, flags are set if set in any, `action` is the mean applied action.
+Where the layout has the column ``trace``, the states themselves go there (`core.trace`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.trace import COLUMN
+from rl_robot_ros.core.trace import Trace
+from rl_robot_ros.core.trace import Traced
 from rl_robot_ros.core.transition import RowLayout
 
 
@@ -61,6 +65,9 @@ class Recorder:
         self._motors = len(task.robot.actuated)
         self.previous_action = np.zeros(self._motors)
         self._row: Vector | None = None
+        self._trace = Trace(len(task.robot.joint_names), self._motors, decision_periods)
+        self._cells: Vector | None = None  # the trace of the open row, where rows have one
+        self._state = (np.zeros(0), np.zeros(0))  # position and velocity observed last
         self._labelled = False
         self._count = 0
         self._action_sum = np.zeros(self._motors)
@@ -69,17 +76,23 @@ class Recorder:
         self._at = {name: layout.column(name).start for name, size, _ in layout.columns
                     if size == 1}
 
-    def begin(self, goal: Vector, position: Vector, velocity: Vector) -> Vector:
-        """Start an episode from its first state; returns the observation to decide on."""
+    def begin(self, goal: Vector, position: Vector, velocity: Vector,
+              previous_action: Vector | None = None) -> Vector:
+        """
+        Start an episode from its first state; returns the observation to decide on.
+
+        :param previous_action: what was done before, where that was not nothing.
+        """
         self.task.begin(goal)
         self.steps = 0
-        self.previous_action = np.zeros(self._motors)
+        self.previous_action = (np.zeros(self._motors) if previous_action is None
+                                else previous_action)
         self._row = None
-        self.observation = self.task.observe(position, velocity, self.previous_action)
-        return self.observation
+        return self.observe(position, velocity)
 
     def observe(self, position: Vector, velocity: Vector) -> Vector:
         """Observe anew, after a new goal or a lost row; the last row keeps what it saw."""
+        self._state = position, velocity
         self.observation = self.task.observe(position, velocity, self.previous_action)
         return self.observation
 
@@ -96,6 +109,9 @@ class Recorder:
         row[self.layout.column('request')] = request
         for name, value in extra.items():
             row[self.layout.column(name)] = value
+        if COLUMN in self.layout:
+            self._cells = row[self.layout.column(COLUMN)]
+            self._trace.begin(self._cells, Traced(*self._state, self.previous_action))
         self._row = row
         self._labelled = False
         self._count = 0
@@ -147,6 +163,9 @@ class Recorder:
         at = self._at
         terminated = outcome.terminated or applied.source == 'stop'
         truncated = self._labelled or self.steps >= self.max_steps
+        if self._cells is not None:
+            self._trace.append(self._cells, Traced(position, velocity, applied.action),
+                               applied.source == 'stop')
         if applied.source == 'teleop':
             row[at['intervened']] = 1.0
         if applied.filtered:
@@ -172,8 +191,7 @@ class Recorder:
         start = layout.column('next_obs').stop
         row[start:start + len(layout.terms)] = self._terms / self._count
         self.previous_action = mean_action
-        self.observation = self.task.observe(position, velocity, mean_action)
-        row[layout.column('next_obs')] = self.observation
+        row[layout.column('next_obs')] = self.observe(position, velocity)
         self.seq += 1
         self._row = None
         return row

@@ -27,6 +27,7 @@ from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.trace import Trace
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightStore
 from rl_robot_ros.nodes.common import load_graph
@@ -108,7 +109,8 @@ class PolicyNode(RobotNode):
             contract = PolicyContract.parse(schema)
         except ValueError as error:
             return str(error)
-        return contract.misfit(self.robot.actuated, self.task.observation_terms)
+        return contract.misfit(self.robot.actuated, self.task.observation_terms,
+                               Trace.of(self.robot).term.size)
 
     def _start_actor(self, stamp: int) -> Actor:
         """Begin to act on the state of this stamp."""

@@ -33,6 +33,10 @@ smoothness :math:`-\lVert a_t - a_{t-1} \rVert`                                 
 bonus      1 at the target, see `bonus_shape`                                  `bonus`
 ========== =================================================================== ==================
 
+Preset ``sparse`` leaves one term: 0 in a state that is a success, -1 in every other, whatever the
+speed (as Andrychowicz et al. 2017, arXiv 1707.01495).  That is a task for hindsight replay, where
+the goal that a state achieves is its tip position.
+
 **Start**: every joint uniform within `start_spread` of home, at rest.
 
 **Target**: tip position of a random configuration, every joint uniform within `target_spread` of
@@ -63,6 +67,7 @@ from rl_robot_ros.robots.model import MujocoKinematics
 
 MIN_RADIUS = 0.25  # [m] from the base axis
 MIN_HEIGHT = 0.15  # [m] above ground
+TIPS = 32  # joint states whose tips are kept; one decision of the robots here has at most 11
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,9 @@ class ReachConfig:
     smoothness: float = option(0.05, 'scale of the smoothness term', low=0.0)
     bonus: float = option(1.0, 'reward at the target', low=0.0)
     bonus_radius: float = option(0.1, 'where the bonus begins', unit='m', low=1e-3, high=2.0)
-    bonus_shape: str = option('cone', 'step: all inside the radius; cone: grows to the target',
-                              choices=('step', 'cone'))
+    bonus_shape: str = option('cone', 'step: all inside the radius; cone: grows to the target; '
+                              'miss: 0 where radius and speed are those of success, else -1',
+                              choices=('step', 'cone', 'miss'))
     success_radius: float = option(0.05, 'success within this distance', unit='m', low=1e-4)
     success_speed: float = option(0.1, 'success below this tip speed', unit='m/s', low=1e-4)
     success_time: float = option(0.2, 'success when held this long', unit='s', low=0.0)
@@ -101,6 +107,9 @@ class Reach:
                      'velocity': 0.0, 'energy': 0.0, 'smoothness': 0.0, 'bonus': 10.0,
                      'bonus_radius': 0.1, 'bonus_shape': 'step', 'max_episode_steps': 1000,
                      'train_episode_steps': 1000},
+        'sparse': {'distance': 0.0, 'velocity': 0.0, 'energy': 0.0, 'smoothness': 0.0,
+                   'bonus': 1.0, 'bonus_shape': 'miss', 'success_time': 0.0,
+                   'success_speed': 100.0},
     }
     goal = Goal(size=3, kind='position')
     terminates = False
@@ -127,9 +136,9 @@ class Reach:
                                  -config.smoothness, config.bonus])
         self._hold_states = max(1, math.ceil(config.success_time / robot.control_period - 1e-9))
         self._held = 0
-        # The same joint state is observed and judged: compute its tip once.
-        self._tip_key = b''
-        self._tip_value = self.kinematics.tip(np.array(robot.home), np.zeros(n))
+        # The same joint state is observed and judged, in hindsight for several targets: compute
+        # its tip once.
+        self._tips: dict[bytes, Tip] = {}
 
     def initial_state(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
         """Draw a configuration near home, at rest."""
@@ -166,9 +175,16 @@ class Reach:
 
     def _tip(self, position: Vector, velocity: Vector) -> Tip:
         key = position.tobytes() + velocity.tobytes()
-        if key != self._tip_key:
-            self._tip_key, self._tip_value = key, self.kinematics.tip(position, velocity)
-        return self._tip_value
+        tip = self._tips.get(key)
+        if tip is None:
+            if len(self._tips) >= TIPS:
+                del self._tips[next(iter(self._tips))]
+            tip = self._tips[key] = self.kinematics.tip(position, velocity)
+        return tip
+
+    def achieved_goal(self, position: Vector, velocity: Vector) -> Vector:
+        """Return the target that this state is at [m], shape (3,)."""
+        return self._tip(position, velocity).position
 
     def observe(self, position: Vector, velocity: Vector, previous_action: Vector) -> Vector:
         """Return the observation, see the module docstring."""
@@ -188,13 +204,15 @@ class Reach:
         distance = math.sqrt(error @ error)
         speed = math.sqrt(tip_velocity @ tip_velocity)
         change = action - previous_action
+        near = distance <= config.success_radius and speed <= config.success_speed
         if config.bonus_shape == 'step':
             bonus = 1.0 if distance < config.bonus_radius else 0.0
+        elif config.bonus_shape == 'miss':
+            bonus = 0.0 if near else -1.0
         else:
             bonus = max(0.0, 1.0 - distance / config.bonus_radius)
         terms = self._scales * (distance, speed, action @ action, math.sqrt(change @ change),
                                 bonus)
-        near = distance <= config.success_radius and speed <= config.success_speed
         self._held = self._held + 1 if near else 0
         return Outcome(float(terms.sum()), terms, self._held >= self._hold_states, False)
 

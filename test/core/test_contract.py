@@ -78,6 +78,14 @@ def test_misfits(change, says):
     assert re.search(says, misfit)
 
 
+def test_a_trace_is_that_of_the_robot():
+    traced = contract(extra=(Term('log_prob', 1), Term('trace', 26)))
+    assert traced.misfit(ROBOT.actuated, FakeTask.observation_terms, 26) == ''
+    for size in (0, 25):
+        assert traced.misfit(ROBOT.actuated, FakeTask.observation_terms, size) \
+            == f'extra: the column trace needs {size} numbers for this robot'
+
+
 @pytest.mark.parametrize('discrete', [False, True])
 def test_fits(discrete):
     assert contract(discrete).misfit(ROBOT.actuated, FakeTask.observation_terms) == ''

@@ -197,6 +197,33 @@ def test_preset_s1_reach():
     assert outcome.terms.tolist() == [pytest.approx(-0.1001), 0.0, 0.0, 0.0, 0.0]
 
 
+def test_preset_sparse():
+    """0 in a success, -1 in every other state, whatever the speed, and no other term."""
+    task = Reach(ROBOT, resolve_config(ReachConfig, {}, 'task.', Reach.PRESETS, ('sparse',)))
+    task.begin(TIP)
+    fast = 2.0 * np.ones(7)
+    for distance, reward in ((0.0, 0.0), (0.0499, 0.0), (0.0501, -1.0), (0.3, -1.0)):
+        outcome = judge(task, distance, fast, np.ones(7))
+        assert outcome.reward == reward and outcome.success == (reward == 0.0)
+        assert outcome.terms.tolist() == [0.0, 0.0, 0.0, 0.0, reward] and not outcome.terminated
+
+
+def test_a_miss_is_what_does_not_count_as_success():
+    task = reach(distance=0.0, velocity=0.0, bonus=2.0, bonus_shape='miss', success_time=0.0)
+    velocity = np.eye(7)[0] * 0.11 / np.linalg.norm(task.kinematics.tip(
+        HOME, np.eye(7)[0]).velocity)
+    assert [judge(task, *state).reward for state in ((0.04,), (0.06,), (0.04, velocity))] \
+        == [0.0, -2.0, -2.0]
+
+
+@given(st.integers(0, 10**6))
+def test_the_goal_that_a_state_achieves_is_its_tip(seed):
+    rng = np.random.default_rng(seed)
+    position, velocity = HOME + 0.5 * rng.normal(size=7), rng.normal(size=7)
+    goal = TASK.achieved_goal(position, velocity)
+    assert goal == pytest.approx(TASK.kinematics.tip(position, velocity).position)
+
+
 @pytest.mark.parametrize('target', [(1.0,), (1.0, 2.0), (1.0, 2.0, 3.0, 4.0)])
 def test_a_fixed_target_has_three_numbers(target):
     with pytest.raises(ValueError, match=f'task.fixed_target: got {len(target)} numbers'):

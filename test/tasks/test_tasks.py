@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
+from rl_robot_ros.core.goals import require_goals
 from rl_robot_ros.core.resolve import names
 from rl_robot_ros.core.resolve import resolve
 
@@ -116,6 +117,34 @@ def test_what_came_before_an_episode_is_forgotten(task):
     second = [task.evaluate(*state, motors, motors) for state in states]
     assert [(o.reward, o.success, o.terminated) for o in first] \
         == [(o.reward, o.success, o.terminated) for o in second]
+
+
+@TASKS
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6))
+def test_goals_that_can_be_exchanged(task, seed):
+    """`core.goals.GoalTask`: judged alike whatever came before, and best at its own goal."""
+    if not hasattr(task, 'achieved_goal'):
+        with pytest.raises(ValueError, match='has no goals that could be exchanged'):
+            require_goals(task)
+        return
+    rng, position, velocity, _ = begun(task, seed)
+    goal = task.achieved_goal(position, velocity)
+    assert goal.shape == (task.goal.size,) and np.isfinite(goal).all()
+    action, previous = rng.normal(size=(2, len(task.robot.actuated)))
+    states = [(position + 0.1 * rng.normal(size=position.shape), velocity) for _ in range(6)]
+    for other in (goal, goal + 0.3):
+        task.begin(other)
+        through = [task.evaluate(*state, action, previous) for state in states]
+        for state, outcome in zip(states, through):
+            task.begin(other)
+            alone = task.evaluate(*state, action, previous)
+            assert (alone.reward, alone.terminated) == (outcome.reward, outcome.terminated)
+    rewards = []
+    for other in (goal, goal + 0.3):
+        task.begin(other)
+        rewards.append(task.evaluate(position, velocity, action, previous).reward)
+    assert rewards[0] > rewards[1]
 
 
 @TASKS
