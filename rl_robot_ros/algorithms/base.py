@@ -30,11 +30,11 @@ from rl_robot_ros.core.effort_sets import effort_set
 from rl_robot_ros.core.effort_sets import EFFORT_SETS
 from rl_robot_ros.core.goals import GoalTask
 from rl_robot_ros.core.goals import require_goals
+from rl_robot_ros.core.row_trace import Trace
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
-from rl_robot_ros.core.trace import Trace
 from rl_robot_ros.core.transition import RowLayout
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rl_robot_ros.core.row_trace import COLUMN
 from rl_robot_ros.core.spec import Term
-from rl_robot_ros.core.trace import COLUMN
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class PolicyContract:
         """
         Say how this contract differs from a robot's joints and a task's observation.
 
-        :param trace: numbers in a trace of this robot's rows, see `core.trace`.
+        :param trace: numbers in a trace of this robot's rows, see `core.row_trace`.
         """
         if self.joints != joints:
             return f'joints: have {",".join(joints)}, got {",".join(self.joints)[:500]}'

@@ -9,7 +9,7 @@ For one decision with n control periods it sees::
 State 0 is observed and decided on, states 1 to n are judged by the task with the command that led
 to them, and state n is `next_obs` and the first state of the next decision.  Reward and terms are
 means over the judged states, flags are set if set in any, `action` is the mean applied action.
-Where the layout has the column ``trace``, the states themselves go there (`core.trace`).
+Where the layout has the column ``trace``, the states themselves go there (`core.row_trace`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from rl_robot_ros.core.row_trace import COLUMN
+from rl_robot_ros.core.row_trace import Trace
+from rl_robot_ros.core.row_trace import Traced
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Vector
-from rl_robot_ros.core.trace import COLUMN
-from rl_robot_ros.core.trace import Trace
-from rl_robot_ros.core.trace import Traced
 from rl_robot_ros.core.transition import RowLayout
 
 

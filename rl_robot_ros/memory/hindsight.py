@@ -6,7 +6,7 @@ for what it did reach.  When a whole episode has come, `goals` copies are made o
 each with a goal that was achieved at the end of a row drawn from this one to the episode's last.
 What is observed, what it is worth and whether it ends is said by the task: a copy is exactly the
 row that `core.episode.Recorder` would have written under the other goal, because a recorder writes
-it, from the control states that the row carries (`core.trace`).
+it, from the control states that the row carries (`core.row_trace`).
 
 Which goals are drawn depends on the seed and on the episode's epoch and number, on nothing else:
 the same rows in other batches, or read again from the log, give the same copies.
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from rl_robot_ros.core.episode import Applied
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.goals import GoalTask
+from rl_robot_ros.core.row_trace import COLUMN
+from rl_robot_ros.core.row_trace import Trace
 from rl_robot_ros.core.spec import Vector
-from rl_robot_ros.core.trace import COLUMN
-from rl_robot_ros.core.trace import Trace
 from rl_robot_ros.core.transition import RowLayout
 
 MOST_ROWS = 20_000  # in episodes that are under way, all policies together

@@ -26,8 +26,8 @@ from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.flow import FlowConfig
+from rl_robot_ros.core.row_trace import Trace
 from rl_robot_ros.core.spec import Vector
-from rl_robot_ros.core.trace import Trace
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightStore
 from rl_robot_ros.nodes.common import load_graph

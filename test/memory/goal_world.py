@@ -4,10 +4,10 @@ from core.fakes import ROBOT
 import numpy as np
 from rl_robot_ros.core.episode import Applied
 from rl_robot_ros.core.episode import Recorder
+from rl_robot_ros.core.row_trace import Trace
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Outcome
 from rl_robot_ros.core.spec import Term
-from rl_robot_ros.core.trace import Trace
 from rl_robot_ros.core.transition import RowLayout
 
 TRACE = Trace.of(ROBOT)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 import numpy as np
 from rl_robot_ros.core.episode import Applied
 from rl_robot_ros.core.episode import Recorder
+from rl_robot_ros.core.row_trace import Trace
 from rl_robot_ros.core.spec import Term
-from rl_robot_ros.core.trace import Trace
 from rl_robot_ros.core.transition import RowLayout
 
 TRACE = Trace.of(ROBOT)  # 3 joints, 2 motors, decisions of 2 control periods
