@@ -64,8 +64,7 @@ class PolicyNode(RobotNode):
         self.actor: Actor | None = None
         self.timing = Timing(self.robot.control_period)
         self.counts = dict.fromkeys(('states_refused', 'commands_refused', 'goals_refused',
-                                     'weights_refused', 'weights_accepted',
-                                     'learner_timeouts'), 0)
+                                     'weights_refused', 'weights_accepted', 'learner_timeouts'), 0)
         self.evaluate = False
         self._states = wire.JointReader(self.robot.joint_names)
         self._writer = wire.JointWriter(self.robot.actuated)

@@ -27,7 +27,7 @@ from rl_robot_ros.safety.state_machine import StateMachine
 Fallback = str | Callable[[Any], Any] | ArrayLike
 
 FALLBACKS = ('brake', 'hold', 'last_safe')
-REPEATS = 3  # steps, as the filter's shortest command_timeout
+REPEATS = 3  # steps, then the fallback acts
 
 
 class SafeWrapper(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
@@ -88,7 +88,7 @@ class SafeWrapper(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if self.joints is not None:
             self._build_filter(self.joints)
         self._machine = StateMachine(0.0, 0.0, 1.0, resume_after_loss=not latch)
-        self._intake = RequestIntake(self._actions.size, float(REPEATS), 1.0, REPEATS + 1,
+        self._intake = RequestIntake(self._actions.size, REPEATS + 1.0, 1.0, REPEATS + 1,
                                      dict.fromkeys(COUNTERS, 0))
         self._mode, self._fallback = self._checked(fallback)
         self._begin()

@@ -131,7 +131,7 @@ def test_row_05_other_order(robot):
     values = 0.1 * np.arange(1.0, 8.0)
     asks(robot, wire.joint_state(JOINTS[::-1], 0, effort=values[::-1]))
     robot.until('it is followed', lambda: robot.commands[-1].effort.tolist() == values.tolist())
-    assert robot.motors[-1].data.tolist() == values.tolist()
+    robot.until('by the motors too', lambda: robot.motors[-1].data.tolist() == values.tolist())
     assert robot.commands[-1].header.frame_id == 'policy'
 
 
