@@ -44,6 +44,7 @@ from typing import ClassVar
 
 import numpy as np
 from rl_robot_ros.core.config import option
+from rl_robot_ros.core.dwell import Dwell
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Outcome
 from rl_robot_ros.core.spec import RobotSpec
@@ -92,9 +93,7 @@ class Balance:
         self.config = self.Config() if config is None else config
         self.max_episode_steps = self.config.max_episode_steps
         self.train_episode_steps = self.config.train_episode_steps
-        self._hold_states = max(1, math.ceil(self.config.success_time / robot.control_period
-                                             - 1e-9))
-        self._held = 0
+        self._upright = Dwell(self.config.success_time, robot.control_period)
 
     def initial_state(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
         """Draw a state near the start."""
@@ -108,7 +107,7 @@ class Balance:
 
     def begin(self, goal: Vector) -> None:
         """Start an episode."""
-        self._held = 0
+        self._upright.begin()
 
     def observe(self, position: Vector, velocity: Vector, previous_action: Vector) -> Vector:
         """Return the observation, see the module docstring."""
@@ -123,10 +122,10 @@ class Balance:
         terms = np.array([config.upright * 0.5 * (1.0 + math.cos(angle)), -config.centre * x * x,
                           -config.spin * float(velocity[1]) ** 2,
                           -config.energy * float(action @ action)])
-        self._held = self._held + 1 if abs(angle) <= UPRIGHT else 0
+        success = self._upright.held(abs(angle) <= UPRIGHT)
         fallen = self.terminates and not (abs(angle) <= config.fall_angle
                                           and abs(x) <= config.rail)
-        return Outcome(float(terms.sum()), terms, self._held >= self._hold_states, fallen)
+        return Outcome(float(terms.sum()), terms, success, fallen)
 
 
 TASK = Balance

@@ -41,6 +41,7 @@ from typing import ClassVar
 
 import numpy as np
 from rl_robot_ros.core.config import option
+from rl_robot_ros.core.dwell import Dwell
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Outcome
 from rl_robot_ros.core.spec import RobotSpec
@@ -86,9 +87,7 @@ class PendulumSwingUp:
         self.config = self.Config() if config is None else config
         self.max_episode_steps = self.config.max_episode_steps
         self.train_episode_steps = self.config.train_episode_steps
-        self._hold_states = max(1, math.ceil(self.config.success_time / robot.control_period
-                                             - 1e-9))
-        self._held = 0
+        self._upright = Dwell(self.config.success_time, robot.control_period)
 
     def initial_state(self, rng: np.random.Generator) -> tuple[Vector, Vector]:
         """Draw a state near the start."""
@@ -101,7 +100,7 @@ class PendulumSwingUp:
 
     def begin(self, goal: Vector) -> None:
         """Start an episode."""
-        self._held = 0
+        self._upright.begin()
 
     def observe(self, position: Vector, velocity: Vector, previous_action: Vector) -> Vector:
         """Return the observation, see the module docstring."""
@@ -114,8 +113,8 @@ class PendulumSwingUp:
         angle = math.remainder(float(position[0]), 2.0 * math.pi)
         terms = np.array([-config.angle * angle * angle, -config.spin * float(velocity[0])**2,
                           -config.energy * float(action @ action)])
-        self._held = self._held + 1 if abs(angle) <= UPRIGHT else 0
-        return Outcome(float(terms.sum()), terms, self._held >= self._hold_states, False)
+        success = self._upright.held(abs(angle) <= UPRIGHT)
+        return Outcome(float(terms.sum()), terms, success, False)
 
 
 TASK = PendulumSwingUp

@@ -57,6 +57,7 @@ from typing import ClassVar
 
 import numpy as np
 from rl_robot_ros.core.config import option
+from rl_robot_ros.core.dwell import Dwell
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Outcome
 from rl_robot_ros.core.spec import RobotSpec
@@ -134,8 +135,7 @@ class Reach:
         self.target: Vector = np.zeros(3)
         self._scales = np.array([-config.distance, -config.velocity, -config.energy,
                                  -config.smoothness, config.bonus])
-        self._hold_states = max(1, math.ceil(config.success_time / robot.control_period - 1e-9))
-        self._held = 0
+        self._there = Dwell(config.success_time, robot.control_period)
         # The same joint state is observed and judged, in hindsight for several targets: compute
         # its tip once.
         self._tips: dict[bytes, Tip] = {}
@@ -171,7 +171,7 @@ class Reach:
     def begin(self, goal: Vector) -> None:
         """Start an episode with a target, or change it."""
         self.target = np.array(goal, dtype=np.float64)
-        self._held = 0
+        self._there.begin()
 
     def _tip(self, position: Vector, velocity: Vector) -> Tip:
         key = position.tobytes() + velocity.tobytes()
@@ -213,8 +213,7 @@ class Reach:
             bonus = max(0.0, 1.0 - distance / config.bonus_radius)
         terms = self._scales * (distance, speed, action @ action, math.sqrt(change @ change),
                                 bonus)
-        self._held = self._held + 1 if near else 0
-        return Outcome(float(terms.sum()), terms, self._held >= self._hold_states, False)
+        return Outcome(float(terms.sum()), terms, self._there.held(near), False)
 
 
 TASK = Reach
