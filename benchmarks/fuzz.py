@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 import os
 import platform
@@ -210,7 +209,7 @@ def states(seed: int, count: int, kappa: float) -> Counter[str]:
     config = SafetyConfig(latency_periods=0, kappa=kappa)
     limits, dynamics = JointLimits.from_robot(ARM), MujocoDynamics(ARM)
     certificate = certify(ARM, limits, config, dynamics)
-    limit = ViabilityLimit(ARM, limits, replace(config), dynamics, certificate)
+    limit = ViabilityLimit(ARM, limits, config, dynamics, certificate)
     braking, period = np.array(certificate.braking), ARM.control_period
     lower = np.array(limits.position_lower) + config.position_margin
     upper = np.array(limits.position_upper) - config.position_margin

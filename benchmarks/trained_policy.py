@@ -19,10 +19,10 @@ import platform
 import time
 
 import numpy as np
-from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.env import RobotEnv
-from rl_robot_ros.learning.episodes import EpisodeCollector
+from rl_robot_ros.in_process import make_evaluation_env
+from rl_robot_ros.in_process import run_episodes
+from rl_robot_ros.learning.report import EvaluationReport
 from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.runs import find_config
 from rl_robot_ros.runs import find_policy
@@ -54,32 +54,15 @@ class Motors:
         return Verdict(effort, 'policy', False, '', effort)
 
 
-def evaluate(run: Path, filtered: bool, clip: bool, episodes: int) -> tuple[float, float, float]:
-    """Return success rate, mean return, and the part of the decisions that were changed."""
-    values = Settings.resolve(find_config(run)).values
+def evaluate(run: Path, filtered: bool, clip: bool, episodes: int) -> EvaluationReport:
+    """Report one policy, with the filter or with motors alone."""
     weights = load_policy(find_policy(run))
-    contract = PolicyContract.parse(weights.schema)
-    env = RobotEnv.make(values['robot'], values['task'], values, extra=contract.extra,
-                        efforts=contract.efforts, evaluation=True)
+    env = make_evaluation_env(Settings.resolve(find_config(run)), weights)
     if not filtered:
         if not env.robot.gravity_compensated:
             raise ValueError(f'{env.robot.name} needs a filter that carries it')
         env.filter = Motors(env, clip)
-    policy, rng = Policy(contract.network, weights.weights), np.random.default_rng(SEED)
-    collector = EpisodeCollector(env.layout, env.robot.decision_period)
-    observation, _ = env.reset(seed=SEED)
-    changed = decisions = 0
-    while len(collector.episodes) < episodes:
-        action = policy.act(observation, rng).action
-        observation, _, terminated, truncated, info = env.step_with(action, {}, weights.version)
-        collector.add(env.row[None])
-        decisions += 1
-        changed += info['filtered']
-        if terminated or truncated:
-            observation, _ = env.reset()
-    done = collector.episodes[:episodes]
-    return (float(np.mean([episode.success for episode in done])),
-            float(np.mean([episode.total for episode in done])), changed / decisions)
+    return EvaluationReport.of(run_episodes(env, weights, episodes, SEED), episodes)
 
 
 def main() -> None:
@@ -96,9 +79,10 @@ def main() -> None:
         jobs = [(run, [pool.submit(evaluate, run, filtered, options.clip, options.episodes)
                        for filtered in (True, False)]) for run in options.runs]
         for run, pair in jobs:
-            (rate, total, changed), (bare_rate, bare_total, _) = (job.result() for job in pair)
-            print(f'| {run.name} | {rate:.1%} | {bare_rate:.1%} | {total:.1f} | '
-                  f'{bare_total:.1f} | {changed:.1%} |', flush=True)
+            with_filter, without = (job.result() for job in pair)
+            print(f'| {run.name} | {with_filter.success_rate:.1%} | {without.success_rate:.1%} | '
+                  f'{with_filter.return_mean:.1f} | {without.return_mean:.1f} | '
+                  f'{with_filter.filtered:.1%} |', flush=True)
     print(f'\n{options.episodes} episodes each; {platform.machine()}, {os.cpu_count()} cores, '
           f'Python {platform.python_version()}, {time.strftime("%Y-%m-%d")}')
 

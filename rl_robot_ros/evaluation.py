@@ -158,9 +158,11 @@ def _collect(values: dict[str, Any], policy: Path, episodes: int,
 def _collect_in_process(values: dict[str, Any], policy: Path, episodes: int,
                         stop: list[int]) -> EpisodeCollector:
     """Do the same without ROS."""
+    from rl_robot_ros.in_process import make_evaluation_env
     from rl_robot_ros.in_process import run_episodes
-    return run_episodes(Settings.resolve(values), load_policy(policy), episodes, EVALUATION_SEED,
-                        stop)
+    weights = load_policy(policy)
+    env = make_evaluation_env(Settings.resolve(values), weights)
+    return run_episodes(env, weights, episodes, EVALUATION_SEED, stop)
 
 
 def settings_period(settings: Settings) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import secrets
 import time
 from typing import Any
@@ -15,6 +16,8 @@ from rl_robot_ros.core.exploration import Explorer
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.env import RobotEnv
 from rl_robot_ros.learning.episodes import EpisodeCollector
@@ -30,21 +33,37 @@ def make_session(settings: Settings) -> tuple[RobotEnv, Session]:
     """Build environment and session from resolved settings."""
     values, graph = settings.values, settings.graph
     seed = secrets.randbits(32) if graph.seed < 0 else graph.seed
-    robot = resolve('robot', graph.robot)
-    algorithm = resolve('algorithm', graph.algorithm)
-    task = resolve('task', graph.task)(robot, settings.task)
-    session = Session(robot, task, algorithm, settings.algorithm,
+    robot, task = _robot_and_task(settings)
+    session = Session(robot, task, resolve('algorithm', graph.algorithm), settings.algorithm,
                       resolve_config(FlowConfig, values, 'sync.'),
                       resolve_config(LearnerConfig, values, 'learner.'),
                       resolve_config(StopConfig, values, 'stop.'), seed, graph.actions)
-    env = RobotEnv(robot, task, extra=session.contract.extra, efforts=session.contract.efforts,
-                   safety=resolve_config(SafetyConfig, values, 'safety.'),
-                   collision=resolve_config(CollisionConfig, values, 'collision.'))
+    env = _make_env(settings, robot, task, session.contract)
     # A resumed run in the same stream of numbers would repeat its first episodes.
     stream = np.random.default_rng([seed, session.trainer.rows])
     env.epoch = int(stream.integers(2**53))
     env.reset(seed=int(stream.integers(2**32)))
     return env, session
+
+
+def make_evaluation_env(settings: Settings, weights: WeightSet) -> RobotEnv:
+    """Build the environment that these weights were made for, with episodes of full length."""
+    return _make_env(settings, *_robot_and_task(settings), PolicyContract.parse(weights.schema),
+                     evaluation=True)
+
+
+def _robot_and_task(settings: Settings) -> tuple[RobotSpec, Task]:
+    robot = resolve('robot', settings.graph.robot)
+    return robot, resolve('task', settings.graph.task)(robot, settings.task)
+
+
+def _make_env(settings: Settings, robot: RobotSpec, task: Task, contract: PolicyContract,
+              evaluation: bool = False) -> RobotEnv:
+    values = settings.values
+    return RobotEnv(robot, task, extra=contract.extra, efforts=contract.efforts,
+                    safety=resolve_config(SafetyConfig, values, 'safety.'),
+                    collision=resolve_config(CollisionConfig, values, 'collision.'),
+                    evaluation=evaluation)
 
 
 def train_in_process(settings: Settings, stop: list[int],
@@ -85,18 +104,12 @@ def train_in_process(settings: Settings, stop: list[int],
     return session.failure
 
 
-def run_episodes(settings: Settings, weights: WeightSet, episodes: int, seed: int,
-                 stop: list[int]) -> EpisodeCollector:
+def run_episodes(env: RobotEnv, weights: WeightSet, episodes: int, seed: int,
+                 stop: Sequence[int] = ()) -> EpisodeCollector:
     """Run whole episodes without exploration; returns what they brought."""
-    values = settings.values
-    robot = resolve('robot', settings.graph.robot)
-    task = resolve('task', settings.graph.task)(robot, settings.task)
     contract = PolicyContract.parse(weights.schema)
-    env = RobotEnv(robot, task, extra=contract.extra, efforts=contract.efforts, evaluation=True,
-                   safety=resolve_config(SafetyConfig, values, 'safety.'),
-                   collision=resolve_config(CollisionConfig, values, 'collision.'))
     policy, rng = Policy(contract.network, weights.weights), np.random.default_rng(seed)
-    collector = EpisodeCollector(env.layout, robot.decision_period)
+    collector = EpisodeCollector(env.layout, env.robot.decision_period)
     observation, _ = env.reset(seed=seed)
     while not stop and len(collector.episodes) < episodes:
         action = policy.act(observation, rng).action

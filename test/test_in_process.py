@@ -2,6 +2,7 @@
 
 import pytest
 from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.in_process import make_evaluation_env
 from rl_robot_ros.in_process import make_session
 from rl_robot_ros.in_process import run_episodes
 from rl_robot_ros.in_process import train_in_process
@@ -25,6 +26,11 @@ def settings(run, **values):
     return Settings.resolve({**SMALL, 'learner.run': str(run), **values})
 
 
+def episodes(given, weights, count):
+    env = make_evaluation_env(given, weights)
+    return len(run_episodes(env, weights, count, 7).episodes)
+
+
 def test_train_resume_evaluate(tmp_path):
     snapshots = []
     assert train_in_process(settings(tmp_path, **{'stop.steps': 800}), [], snapshots.append) == ''
@@ -39,8 +45,7 @@ def test_train_resume_evaluate(tmp_path):
     assert session.trainer.rows > before
     assert session.trainer.inbox.counts['duplicates'] == 0, 'a resumed run has rows of its own'
     session.close()
-    collector = run_episodes(resumed, load_policy(tmp_path / 'policy.safetensors'), 2, 7, [])
-    assert len(collector.episodes) == 2
+    assert episodes(resumed, load_policy(tmp_path / 'policy.safetensors'), 2) == 2
 
 
 def test_time_ends_it(tmp_path):
@@ -81,7 +86,7 @@ def test_every_algorithm_trains_and_acts(tmp_path, algorithm, values):
     assert train_in_process(given, [], lambda snapshot: None) == ''
     weights = load_policy(tmp_path / 'policy.safetensors')
     assert weights.version > 3 and weights.damage() == ''
-    run_episodes(given, weights, 1, 7, [])
+    episodes(given, weights, 1)
     _, session = make_session(Settings.resolve({**given.values, 'learner.resume': True}))
     assert session.trainer.updates > 0 and session.trainer.rows == 224
     session.close()
@@ -106,4 +111,4 @@ def test_hindsight_trains_and_resumes(tmp_path):
     assert (reward == -1.0).any() and (reward == 0.0).sum() > 50
     session.close()
     weights = load_policy(tmp_path / 'policy.safetensors')
-    assert len(run_episodes(given, weights, 1, 7, []).episodes) == 1
+    assert episodes(given, weights, 1) == 1
