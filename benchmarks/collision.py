@@ -14,12 +14,12 @@ import argparse
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 import os
-import platform
 import time
 
 from adversaries import ADVERSARIES
 from adversaries import benign
 from adversaries import SUBSTEPS
+from machine import machine
 import mujoco
 import numpy as np
 from rl_robot_ros.core.resolve import resolve
@@ -123,8 +123,7 @@ def main() -> None:
                   f'{times[0]:.0f} / {times[1]:.0f} |', flush=True)
             if total.stopped:
                 print(f'    {total.stopped} steps in which the filter had taken over')
-    print(f'\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, '
-          f'{time.strftime("%Y-%m-%d")}')
+    print(f'\n{machine()}')
 
 
 if __name__ == '__main__':

@@ -14,13 +14,13 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
+from machine import machine
 import numpy as np
 import rclpy
 from rclpy.signals import SignalHandlerOptions
@@ -150,8 +150,7 @@ def main() -> None:
     ratios = [statistics.median(ours[i] / bare[i] for ours, bare in zip(
         found['safety_filter'], found['relay'])) for i in (0, 1)]
     print(f'| safety_filter / relay | {ratios[0]:.2f} | {ratios[1]:.2f} |')
-    print(f'\nmedian of {options.rounds} rounds; {platform.machine()}, {os.cpu_count()} cores, '
-          f'Python {platform.python_version()}, {time.strftime("%Y-%m-%d")}')
+    print(f'\nmedian of {options.rounds} rounds; {machine()}')
 
 
 if __name__ == '__main__':

@@ -21,9 +21,9 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 import os
-import platform
 import time
 
+from machine import machine
 import numpy as np
 import rclpy
 from rclpy.serialization import deserialize_message
@@ -271,8 +271,7 @@ def main() -> None:
             failed |= any(name not in ('messages', 'outputs', 'states')
                           and not name.startswith('answers') for name in total if total[name])
     print('FAILED' if failed else 'no bad output, nothing raised, every next state viable')
-    print(f'{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, '
-          f'{time.strftime("%Y-%m-%d")}')
+    print(machine())
 
 
 if __name__ == '__main__':

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
-import platform
 import statistics
 import subprocess
 import sys
-import time
 
-from rl_robot_ros.learning.report import read_metrics
+from machine import machine
+from rl_robot_ros.learning.metrics import read_metrics
 
 SETTINGS = {'without': 'algorithm.hindsight=false', 'with': 'algorithm.hindsight=true'}
 
@@ -58,8 +56,7 @@ def main() -> None:
                   f'{report["success_rate"]:.0%} | {report["success_end_rate"]:.0%} |', flush=True)
     medians = ', '.join(f'{name} {statistics.median(values):.0%}'
                         for name, values in rates.items())
-    print(f'\nmedian: {medians}; {platform.machine()}, {os.cpu_count()} cores, '
-          f'Python {platform.python_version()}, {time.strftime("%Y-%m-%d")}')
+    print(f'\nmedian: {medians}; {machine()}')
 
 
 if __name__ == '__main__':

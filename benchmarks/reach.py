@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
-import platform
 import statistics
 import subprocess
 import sys
-import time
 
+from machine import machine
 from rl_robot_ros.learning.metrics import read_metrics
 from rl_robot_ros.learning.pictures import learning_curve
 
@@ -48,9 +46,7 @@ def main() -> None:
         print(f'| {seed} | {metrics["wall_s"][-1] / 60.0:.1f} | {metrics["rows"][-1]:.0f} | '
               f'{metrics["updates"][-1]:.0f} | {report["success_rate"]:.0%} | '
               f'{report["success_end_rate"]:.0%} |', flush=True)
-    print(f'\nmedian {statistics.median(rates):.0%}, lowest {min(rates):.0%}; '
-          f'{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, '
-          f'{time.strftime("%Y-%m-%d")}')
+    print(f'\nmedian {statistics.median(rates):.0%}, lowest {min(rates):.0%}; {machine()}')
     if options.curve:
         learning_curve(curves, options.curve)
 

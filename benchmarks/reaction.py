@@ -22,13 +22,13 @@ import argparse
 from collections.abc import Callable
 import os
 from pathlib import Path
-import platform
 import random
 import signal
 import sys
 import tempfile
 import time
 
+from machine import machine
 import numpy as np
 from rl_robot_ros.bringup import Graph
 from rl_robot_ros.settings import Settings
@@ -136,8 +136,7 @@ def measure(bench: Bench, trial: Callable[[], tuple[float, float]],
 def tell(found: dict[str, tuple[list[float], int]], values: dict[str, object]) -> None:
     """Print machine, options and table."""
     load = ', '.join(f'{value:.1f}' for value in os.getloadavg())
-    print(f'\n{platform.machine()}, {os.cpu_count()} cores (load average {load}), '
-          f'Python {platform.python_version()}, {time.strftime("%Y-%m-%d")}')
+    print(f'\n{machine()}, load average {load}')
     print(', '.join(f'{name} {values[name]}' for name in (
         'watchdog.periods', 'watchdog.min_silence', 'safety.command_timeout',
         'safety.state_timeout')))

@@ -17,15 +17,14 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import nullcontext
-import os
 from pathlib import Path
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
+from machine import machine
 import numpy as np
 from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_environment
@@ -152,8 +151,7 @@ def main() -> None:
             bare = 2.0 / (1.0 / before + 1.0 / after)  # the machine's speed drifts
             found[title].append((bare, computes, real))
             print(f'round {number + 1} {title}: bare {bare:.0f}/s, real {real:.0f}/s', flush=True)
-    print(f'\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, '
-          f'{time.strftime("%Y-%m-%d")}; medians of {options.rounds}')
+    print(f'\n{machine()}; medians of {options.rounds}')
     for title, rounds in found.items():
         tell(title, *map(list, zip(*rounds)))
 

@@ -20,7 +20,6 @@ from dataclasses import field
 from dataclasses import replace
 from functools import lru_cache
 import os
-import platform
 import time
 from typing import Any
 
@@ -29,6 +28,7 @@ from adversaries import benign
 from adversaries import Imperfection
 from adversaries import Plant
 import limiters
+from machine import machine
 import numpy as np
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.spec import RobotSpec
@@ -307,8 +307,7 @@ def main() -> None:
                         print(f'    fault: {reason}', flush=True)
             for plant in options.plants:
                 print(f'\n{plant}: {MEANING[plant]}')
-    print(f'\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, '
-          f'{time.strftime("%Y-%m-%d")}')
+    print(f'\n{machine()}')
 
 
 if __name__ == '__main__':

@@ -15,9 +15,8 @@ import argparse
 from concurrent.futures import ProcessPoolExecutor
 import os
 from pathlib import Path
-import platform
-import time
 
+from machine import machine
 import numpy as np
 from rl_robot_ros.env import RobotEnv
 from rl_robot_ros.in_process import make_evaluation_env
@@ -83,8 +82,7 @@ def main() -> None:
             print(f'| {run.name} | {with_filter.success_rate:.1%} | {without.success_rate:.1%} | '
                   f'{with_filter.return_mean:.1f} | {without.return_mean:.1f} | '
                   f'{with_filter.filtered:.1%} |', flush=True)
-    print(f'\n{options.episodes} episodes each; {platform.machine()}, {os.cpu_count()} cores, '
-          f'Python {platform.python_version()}, {time.strftime("%Y-%m-%d")}')
+    print(f'\n{options.episodes} episodes each; {machine()}')
 
 
 if __name__ == '__main__':

@@ -85,7 +85,6 @@ class ViabilityLimit:
         self._towards, self._distance = np.empty((2, 2, size))
         self._effort_limit = np.array(limits.effort)
         self._in_flight: deque[Vector] = deque(maxlen=self._latency)
-        self._now = np.zeros(size)
         self._seen: Seen
         self.recovering = True
 
@@ -135,7 +134,6 @@ class ViabilityLimit:
         else:
             for _ in range(min(periods - 1, self._latency) if self._in_flight else 0):
                 self._in_flight.append(self._in_flight[-1])  # it stayed applied
-        self._now[:] = velocity
         self._seen = self._when_it_acts(position, velocity)
 
     def limit(self, effort: Vector) -> None:
@@ -160,7 +158,7 @@ class ViabilityLimit:
         if self.collision is not None and self._keep_clear(effort, acceleration):
             acceleration = self.dynamics.solve(effort - bias)
         if not self._latency:
-            self.observer.expect(self._now, acceleration)
+            self.observer.expect(velocity, acceleration)
 
     def _keep_clear(self, effort: Vector, acceleration: Vector) -> bool:
         """
