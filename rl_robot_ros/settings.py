@@ -180,11 +180,19 @@ class StopConfig:
     steps: int = option(0, 'after this many control periods', unit='control periods', low=0)
 
 
+@dataclass(frozen=True)
+class InProcessConfig:
+    """Who acts where there is no graph."""
+
+    actors: int = option(0, 'policies that act at the same time, each in a process and a world of '
+                         'its own; 0: one that acts and learns in turn', low=0, high=256)
+
+
 SECTIONS: dict[str, type] = {
     '': GraphConfig, 'sync.': FlowConfig, 'sim.': SimConfig, 'policy.': PolicyConfig,
     'experience.': ExperienceConfig, 'filter.': FilterConfig, 'safety.': SafetyConfig,
     'collision.': CollisionConfig, 'watchdog.': WatchdogConfig,
-    'learner.': LearnerConfig, 'stop.': StopConfig,
+    'learner.': LearnerConfig, 'stop.': StopConfig, 'in_process.': InProcessConfig,
 }
 EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str}
 

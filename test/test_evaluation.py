@@ -15,7 +15,7 @@ CARTPOLE = {'robot': 'cartpole', 'task': 'balance', 'algorithm.hidden': (16, 16)
 
 @pytest.fixture(scope='module')
 def weights():
-    _, session = make_session(Settings.resolve(CARTPOLE))
+    session = make_session(Settings.resolve(CARTPOLE))
     session.prepare()
     pushed, = session.take_pushes()
     session.close()

@@ -55,7 +55,7 @@ class Session:
     def __init__(self, robot: RobotSpec, task: Task, algorithm_class: type[Algorithm],
                  algorithm_config: Any, flow: FlowConfig, config: LearnerConfig,
                  stop: StopConfig, seed: int, actions: str = CONTINUOUS) -> None:
-        self.robot, self.config, self.stop = robot, config, stop
+        self.robot, self.config, self.stop, self.seed = robot, config, stop, seed
         self.contract = make_contract(robot, task, algorithm_class, algorithm_config, actions)
         self.layout = RowLayout(self.contract.observation_size, self.contract.action_size,
                                 task.reward_terms, self.contract.extra)

@@ -52,6 +52,7 @@ class Trainer:
     def __init__(self, algorithm: Algorithm, layout: RowLayout, flow: FlowConfig,
                  push_period: float = 0.5) -> None:
         self.algorithm, self.flow, self.push_period = algorithm, flow, push_period
+        self.policies = 1  # that deliver a block for each push, at least
         self.inbox = Inbox(layout)
         self.statistics = Statistics(layout)
         self.rows = self.updates = self.evaluation_rows = 0
@@ -147,12 +148,14 @@ class Trainer:
         """Learn and push where every policy that lives has delivered its block."""
         now = time.monotonic()
         live = {e for e, seen in self._seen.items() if now - seen < LIVE} - self._gone
-        if not self._delivered or not live <= self._delivered:
+        delivered = len(self._delivered)
+        if delivered < self.policies or not live <= self._delivered:
             return None
         self._delivered.clear()
         # Rows that were sent again earn their updates too, but not all in one breath.
-        self.owed = min(self.owed, MOST_OWED)
-        self._update(min(int(self.owed), math.ceil(2 * self.flow.rows * self.algorithm.utd)))
+        self.owed = min(self.owed, MOST_OWED * delivered)
+        most = math.ceil(2 * delivered * self.flow.rows * self.algorithm.utd)
+        self._update(min(int(self.owed), most))
         return self.first_push()
 
     def _add(self, rows: NDArray[np.float64]) -> None:
