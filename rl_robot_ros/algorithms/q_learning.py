@@ -94,7 +94,11 @@ class QLearning(Algorithm):
         # Ten bins for position, velocity, sine of the angle and angular velocity: 10^4 states.
         'cartpole': {'bins': (10, 10, 1, 10, 10), 'lower': (-2.4, -2.0, 0.0, -0.21, -2.0),
                      'upper': (2.4, 2.0, 1.0, 0.21, 2.0), 'alpha': 0.3, 'epsilon_unit': 'step',
-                     'epsilon_over': 30_000}}
+                     'epsilon_over': 30_000},
+        # One bin per cell of the task `grid`, whose rewards are all costs: zero is optimistic.
+        'grid': {'bins': (5,), 'lower': (-0.5,), 'upper': (4.5,), 'alpha': 0.5, 'gamma': 0.95,
+                 'epsilon_start': 0.2, 'epsilon_end': 0.02, 'epsilon_unit': 'step',
+                 'epsilon_over': 1500}}
 
     def __init__(self, contract: PolicyContract, layout: RowLayout, config: QLearningConfig,
                  seed: int) -> None:

@@ -217,8 +217,9 @@ class Session:
     def snapshot(self) -> dict[str, Any]:
         """Return how training goes, by name; see `progress.ProgressView`."""
         trainer, now = self.trainer, time.monotonic()
-        if now - self._rate_at > 0.5:
-            seconds = now - self._rate_at
+        seconds = now - self._rate_at
+        # Rows come block by block: a window without any says nothing, unless it is long.
+        if seconds > 0.5 and (trainer.rows != self._rates[0] or seconds > 5.0):
             self._rate_values = {
                 'rows_per_s': (trainer.rows - self._rates[0]) / seconds,
                 'updates_per_s': (trainer.updates - self._rates[1]) / seconds}
