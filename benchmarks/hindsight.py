@@ -20,7 +20,7 @@ import sys
 from machine import machine
 from rl_robot_ros.learning.metrics import read_metrics
 
-SETTINGS = {'without': 'algorithm.hindsight=false', 'with': 'algorithm.hindsight=true'}
+SETTINGS = {'without': 'algorithm.hindsight=off', 'with': 'algorithm.hindsight=on'}
 
 
 def main() -> None:

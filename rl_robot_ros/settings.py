@@ -25,7 +25,6 @@ from rl_robot_ros.core.effort_sets import CONTINUOUS
 from rl_robot_ros.core.effort_sets import effort_set
 from rl_robot_ros.core.effort_sets import EFFORT_SETS
 from rl_robot_ros.core.flow import FlowConfig
-from rl_robot_ros.core.goals import require_goals
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
@@ -262,8 +261,7 @@ class Settings:
         algorithm = resolve('algorithm', self.graph.algorithm)
         algorithm.network(self.algorithm, size, 1 if efforts else len(robot.actuated),
                           len(efforts))
-        if algorithm.relabels(self.algorithm):
-            require_goals(task)
+        algorithm.relabels(self.algorithm, task)
 
     def yaml(self) -> str:
         """Return a ROS parameter file with unit and meaning beside every value."""

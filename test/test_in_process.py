@@ -105,7 +105,7 @@ def test_a_person_ends_it(tmp_path):
 def test_hindsight_trains_and_resumes(tmp_path):
     """Two halves of a seeded run hold what the log says, whole episodes with their copies."""
     sparse = {'robot': 'planar2', 'task': 'reach', 'preset': 'sparse', 'sync.lag': 0,
-              'algorithm.hindsight': True, 'task.train_episode_steps': 200}
+              'algorithm.hindsight': 'on', 'task.train_episode_steps': 200}
     given = settings(tmp_path, **sparse, **{'stop.steps': 1280})
     assert train_in_process(given, [], lambda snapshot: None) == ''
     session = make_session(settings(tmp_path, **sparse, **{'learner.resume': True}))

@@ -29,7 +29,6 @@ from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.effort_sets import effort_set
 from rl_robot_ros.core.effort_sets import EFFORT_SETS
 from rl_robot_ros.core.goals import GoalTask
-from rl_robot_ros.core.goals import require_goals
 from rl_robot_ros.core.row_trace import Trace
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Task
@@ -68,8 +67,12 @@ class Algorithm(ABC):
         return ()
 
     @classmethod
-    def relabels(cls, config: Any) -> bool:
-        """Tell whether it learns from rows under other goals as well, see `memory.hindsight`."""
+    def relabels(cls, config: Any, task: Task) -> bool:
+        """
+        Tell whether it learns from rows under other goals as well, see `memory.hindsight`.
+
+        :raises ValueError: it should, and this task has no goals that could be exchanged.
+        """
         return False
 
     def take_task(self, task: GoalTask) -> None:
@@ -179,8 +182,7 @@ def make_contract(robot: RobotSpec, task: Task, algorithm: type[Algorithm], conf
     size = sum(term.size for term in task.observation_terms)
     numbers = 1 if efforts else motors
     extra = algorithm.extra_columns(numbers)
-    if algorithm.relabels(config):
-        require_goals(task)
+    if algorithm.relabels(config, task):
         extra = (*extra, Trace.of(robot).term)
     if efforts:
         extra = (*extra, Term('effort', motors))

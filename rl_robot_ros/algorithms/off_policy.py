@@ -25,7 +25,9 @@ from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.goals import GoalTask
+from rl_robot_ros.core.goals import lacks_goals
 from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.memory.hindsight import Hindsight
@@ -54,8 +56,9 @@ class OffPolicyConfig:
     capacity: int = option(500_000, 'rows in replay', unit='rows', low=1, high=50_000_000)
     normaliser_rows: int = option(0, 'observation statistics stop after this many, 0 never',
                                   unit='rows', low=0)
-    hindsight: bool = option(False, 'learn from each row under other goals too, see '
-                             'memory.hindsight')
+    hindsight: str = option('auto', 'learn from each row under other goals too, see '
+                            'memory.hindsight: auto is on where the task has goals to exchange',
+                            choices=('auto', 'on', 'off'))
     hindsight_goals: int = option(4, 'other goals per row; their copies fill replay too', low=1,
                                   high=64)
     compile: str = option(  # noqa: A003
@@ -118,12 +121,16 @@ class OffPolicy(Algorithm):
     @property
     def memory_rows(self) -> int:
         """Rows that fill replay; with hindsight, the episode that the oldest belongs to too."""
-        return int(self.config.capacity) + self.config.hindsight * MOST_ROWS
+        return int(self.config.capacity) + (self._hindsight is not None) * MOST_ROWS
 
     @classmethod
-    def relabels(cls, config: Any) -> bool:
-        """Tell whether hindsight is on."""
-        return bool(config.hindsight)
+    def relabels(cls, config: Any, task: Task) -> bool:
+        """Tell whether hindsight is on; raises ValueError where it can't be and has to."""
+        lacks = lacks_goals(task)
+        if config.hindsight == 'on' and lacks:
+            raise ValueError(f'algorithm.hindsight: got on, but task {type(task).__name__} '
+                             f'{lacks}, or set algorithm.hindsight=off')
+        return config.hindsight != 'off' and not lacks
 
     def take_task(self, task: GoalTask) -> None:
         """Judge rows again with this task."""

@@ -29,17 +29,11 @@ class GoalTask(Task, Protocol):
         ...
 
 
-def require_goals(task: Task) -> None:
-    """
-    Refuse a task from which hindsight learns nothing.
-
-    :raises ValueError: it knows no achieved goals, or its observation does not show the goal.
-    """
-    name, advice = type(task).__name__, 'set algorithm.hindsight=false'
+def lacks_goals(task: Task) -> str:
+    """Say why hindsight learns nothing from this task, and what to do; empty where it does."""
     if not task.goal.size or not hasattr(task, 'achieved_goal'):
-        raise ValueError(f'algorithm.hindsight: got true, but task {name} has no goals that could '
-                         f'be exchanged afterwards: {advice}, or choose a task with the method '
-                         'achieved_goal, such as reach')
+        return ('has no goals that could be exchanged afterwards: choose a task with the method '
+                'achieved_goal, such as reach')
     still = np.zeros(len(task.robot.joint_names))
     rest, seen = np.zeros(len(task.robot.actuated)), []
     goal = task.achieved_goal(np.array(task.robot.home), still)
@@ -47,6 +41,6 @@ def require_goals(task: Task) -> None:
         task.begin(other)
         seen.append(task.observe(np.array(task.robot.home), still, rest).tolist())
     if seen[0] == seen[1]:
-        raise ValueError(f'algorithm.hindsight: got true, but task {name} does not observe its '
-                         f'goal as it is configured: {advice}, or observe the goal '
-                         '(task.observe_task=true for reach)')
+        return ('does not observe its goal as it is configured: observe it '
+                '(task.observe_task=true for reach)')
+    return ''

@@ -60,7 +60,7 @@ class Session:
         self.layout = RowLayout(self.contract.observation_size, self.contract.action_size,
                                 task.reward_terms, self.contract.extra)
         algorithm = algorithm_class(self.contract, self.layout, algorithm_config, seed)
-        if algorithm_class.relabels(algorithm_config):
+        if algorithm_class.relabels(algorithm_config, task):
             # One of its own: the one that was given may be in the middle of an episode.
             kind: Any = type(task)
             algorithm.take_task(kind(robot, task.config))

@@ -26,7 +26,7 @@ WITH_REPLAY = ['sac', 'td3', 'ddpg', 'dqn']
 LENGTHS = (4, 6, 5, 3, 6)
 
 
-def make(name, seed=0, hindsight=True, **values):
+def make(name, seed=0, hindsight='on', **values):
     cls = resolve('algorithm', name)
     known = {key: value for key, value in {**workbench.SMALL, 'hindsight': hindsight,
                                            'capacity': 60, **values}.items()
@@ -35,7 +35,7 @@ def make(name, seed=0, hindsight=True, **values):
     contract = make_contract(ROBOT, Line(), cls, config, 'push' if name == 'dqn' else 'continuous')
     algorithm = cls(contract, RowLayout(6, contract.action_size, Line.reward_terms,
                                         contract.extra), config, seed)
-    if cls.relabels(config):
+    if cls.relabels(config, Line()):
         algorithm.take_task(Line())
     return algorithm
 
@@ -75,7 +75,7 @@ def test_replay_is_the_same_whatever_the_batches(name, batch):
 @pytest.mark.parametrize('name', WITH_REPLAY)
 def test_without_it_nothing_changes(name):
     """Rows have no trace, replay holds them and no others."""
-    rows, plain = rows_for(name), make(name, hindsight=False, capacity=500)
+    rows, plain = rows_for(name), make(name, hindsight='off', capacity=500)
     layout = plain.replay.layout
     assert 'trace' not in layout and 'hindsight_seed' not in plain.state_dict()
     traced = layout_of(name == 'dqn')
@@ -125,7 +125,7 @@ def test_rewards_of_copies_count_as_rewards():
 def session(tmp_path, name='sac', **values):
     settings = Settings.resolve({
         'robot': 'planar2', 'task': 'reach', 'preset': 'sparse', 'algorithm': name,
-        'algorithm.hindsight': True, 'algorithm.hidden': (8, 8), 'algorithm.compile': 'off',
+        'algorithm.hindsight': 'on', 'algorithm.hidden': (8, 8), 'algorithm.compile': 'off',
         **values})
     robot, cls = resolve('robot', 'planar2'), resolve('task', 'reach')
     return Session(robot, cls(robot, settings.task), resolve('algorithm', name),
@@ -140,18 +140,18 @@ def test_a_session_judges_with_a_task_of_its_own(tmp_path):
     assert hindsight.goals == 2 and hindsight.task.config.bonus_shape == 'miss'
     assert hindsight.layout == made.layout
     assert made.contract.schema.endswith('| extra trace:68')
-    other = session(tmp_path / 'b', **{'algorithm.hindsight': False})
+    other = session(tmp_path / 'b', **{'algorithm.hindsight': 'off'})
     assert other.trainer.algorithm._hindsight is None and 'trace' not in other.layout
 
 
 @pytest.mark.parametrize('values, says', [
     ({'robot': 'cartpole', 'task': 'balance'},
-     'algorithm.hindsight: got true, but task Balance has no goals .* choose a task'),
+     'algorithm.hindsight: got on, but task Balance has no goals .* choose a task'),
     ({'preset': 's1_reach'}, 'Reach does not observe its goal .*task.observe_task=true'),
     ({'robot': 'cartpole', 'task': 'swing_up', 'algorithm': 'dqn', 'actions': 'push'},
      'task SwingUp has no goals')])
 def test_tasks_without_goals_are_refused(values, says):
-    settings = Settings.resolve({'algorithm.hindsight': True, **values})
+    settings = Settings.resolve({'algorithm.hindsight': 'on', **values})
     with pytest.raises(ValueError, match=says):
         settings.check_fit()
     robot = resolve('robot', settings.graph.robot)
@@ -161,10 +161,23 @@ def test_tasks_without_goals_are_refused(values, says):
                       settings.algorithm, settings.graph.actions)
 
 
+@pytest.mark.parametrize('values, on', [
+    ({}, True), ({'preset': 'sparse'}, True), ({'algorithm.hindsight': 'off'}, False),
+    ({'preset': 's1_reach'}, False), ({'robot': 'cartpole', 'task': 'balance'}, False)])
+def test_it_is_on_where_there_are_goals(values, on):
+    settings = Settings.resolve(values)
+    settings.check_fit()
+    task = resolve('task', settings.graph.task)(resolve('robot', settings.graph.robot),
+                                                settings.task)
+    contract = make_contract(task.robot, task, resolve('algorithm', 'sac'), settings.algorithm,
+                             'continuous')
+    assert [term.name for term in contract.extra] == ['trace'] * on
+
+
 def test_what_it_can_be_asked_for():
-    Settings.resolve({'algorithm.hindsight': True}).check_fit()
+    Settings.resolve({'algorithm.hindsight': 'on'}).check_fit()
     with pytest.raises(ValueError, match='unknown parameter algorithm.hindsight'):
-        Settings.resolve({'algorithm': 'ppo', 'algorithm.hindsight': True})
+        Settings.resolve({'algorithm': 'ppo', 'algorithm.hindsight': 'on'})
     for goals in (0, 65):
         with pytest.raises(ValueError, match='algorithm.hindsight_goals'):
             resolve_config(resolve('algorithm', 'sac').Config,

@@ -77,7 +77,7 @@ def learn(hindsight, episodes=100):
     config = cls.Config(hidden=(32, 32), batch=128, learning_starts=150, capacity=20_000,
                         gamma=0.8, compile='off', lr_actor=2e-3, lr_critic=3e-3, tau=0.05,
                         actor_every=1, critic_layer_norm=False, noise_start=0.3,
-                        noise_end=0.3, hindsight=hindsight)
+                        noise_end=0.3, hindsight='on' if hindsight else 'off')
     contract = make_contract(ROBOT, Place(), cls, config, 'continuous')
     layout = RowLayout(4, 2, Place.reward_terms, contract.extra)
     algorithm = cls(contract, layout, config, 1)

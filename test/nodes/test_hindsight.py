@@ -13,7 +13,7 @@ from rl_robot_ros.robots.planar2 import ROBOT
 
 @pytest.mark.timeout(600)
 def test_the_trace_is_what_the_row_was_made_of(tmp_path):
-    parameters = {'robot': 'planar2', 'task': 'reach', 'algorithm.hindsight': True,
+    parameters = {'robot': 'planar2', 'task': 'reach', 'algorithm.hindsight': 'on',
                   'stop.steps': 1600, 'seed': 3}
     with running(tmp_path, parameters) as graph:
         graph.until('the learner is done',

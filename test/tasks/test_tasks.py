@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
-from rl_robot_ros.core.goals import require_goals
+from rl_robot_ros.core.goals import lacks_goals
 from rl_robot_ros.core.resolve import names
 from rl_robot_ros.core.resolve import resolve
 
@@ -125,8 +125,7 @@ def test_what_came_before_an_episode_is_forgotten(task):
 def test_goals_that_can_be_exchanged(task, seed):
     """`core.goals.GoalTask`: judged alike whatever came before, and best at its own goal."""
     if not hasattr(task, 'achieved_goal'):
-        with pytest.raises(ValueError, match='has no goals that could be exchanged'):
-            require_goals(task)
+        assert 'has no goals that could be exchanged' in lacks_goals(task)
         return
     rng, position, velocity, _ = begun(task, seed)
     goal = task.achieved_goal(position, velocity)
