@@ -4,7 +4,7 @@ A grid world on a real robot: reach a cell, around the mud; small enough for a t
 The range of two linear joints is cut into square cells after a plan (`floor`), which is read like
 a map: columns along the first joint, rows along the second one, the last row at its lower end.
 ``S`` is where an episode starts, ``G`` the goal, ``#`` mud, ``.`` plain floor.  With the effort
-set ``push`` a decision moves `gantry` by one cell.  The reward is that of the grid worlds in Sutton
+set ``push`` a decision moves `gantry` by one cell.  The reward is that of grid worlds in Sutton
 and Barto, "Reinforcement Learning", 2018 (example 6.5): every step costs, until the goal.
 
 **Action space**: normalised effort of both joints; meant for ``actions:=push``.
