@@ -66,7 +66,11 @@ class Ppo(OnPolicy):
     Config = PpoConfig
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         's1_ppo': {'hidden': (64, 64), 'lr': 3e-4, 'lr_value': 3e-4, 'gamma': 0.99, 'clip': 0.2,
-                   'epochs': 10}}
+                   'epochs': 10},
+        # Its trunk is shared and its standard deviation depends on the state; here there are two
+        # networks, and one learned standard deviation per motor.
+        's3_actor_critic': {'hidden': (256,), 'lr': 3e-4, 'lr_value': 3e-4, 'gamma': 0.99,
+                            'clip': 0.2}}
 
     def actor_loss(self, actor: Tensor, obs: Tensor, request: Tensor, sent: Tensor,
                    advantage: Tensor) -> tuple[Tensor, Tensor]:

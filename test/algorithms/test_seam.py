@@ -44,11 +44,20 @@ def restored(algorithm, name, rows):
     return other
 
 
-@pytest.mark.parametrize('name', ALGORITHMS)
-def test_presets_are_valid(name):
+@pytest.mark.parametrize('name, preset', [(name, preset) for name in LEARNING
+                                          for preset in resolve('algorithm', name).PRESETS])
+def test_presets_learn(name, preset):
+    """With as much of them as fits into a second."""
     cls = resolve('algorithm', name)
-    for preset in cls.PRESETS:
-        resolve_config(cls.Config, {}, 'algorithm.', cls.PRESETS, (preset,))
+    config = cls.PRESETS[preset]
+    resolve_config(cls.Config, {}, 'algorithm.', cls.PRESETS, (preset,))
+    small = {key: workbench.SMALL[key] for key in ('batch', 'learning_starts', 'capacity', 'bins',
+                                                   'lower', 'upper')}
+    algorithm = workbench.make(name, **{**config, **small})
+    before = algorithm.actor_weights()
+    feed(algorithm, rounds=2)
+    after = algorithm.actor_weights()
+    assert np.isfinite(after).all() and (after != before).any()
 
 
 @pytest.mark.parametrize('name', LEARNING)
