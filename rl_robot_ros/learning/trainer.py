@@ -57,6 +57,7 @@ class Trainer:
         self.statistics = Statistics(layout)
         self.rows = self.updates = self.evaluation_rows = 0
         self.owed = 0.0
+        self._unpaid = 0  # rows that have not earned anything yet
         self.details: dict[str, float] = {}
         self._epoch, self._seq = layout.column('epoch').start, layout.column('seq').start
         self._evaluation = layout.column('evaluation').start
@@ -110,6 +111,7 @@ class Trainer:
             return self._push_block() if rows is None else self._work_block(rows)
         if rows is not None:
             self._add(rows)
+            self._pay()
         self._update(min(UPDATES_AT_ONCE, int(self.owed)))
         self.owed = min(self.owed, MOST_OWED)
         due = time.monotonic() - self._pushed_at >= self.push_period
@@ -152,6 +154,7 @@ class Trainer:
         if delivered < self.policies or not live <= self._delivered:
             return None
         self._delivered.clear()
+        self._pay()
         # Rows that were sent again earn their updates too, but not all in one breath.
         self.owed = min(self.owed, MOST_OWED * delivered)
         most = math.ceil(2 * delivered * self.flow.rows * self.algorithm.utd)
@@ -169,8 +172,17 @@ class Trainer:
         self.lag = max(0, int(lag))
         self.algorithm.add(learn)
         self._changed = True
+        self._unpaid += len(learn)
+
+    def _pay(self) -> None:
+        """
+        Let the rows since the last time earn their updates, where learning has begun.
+
+        In sync once per block, so that it makes no difference in which messages its rows came.
+        """
         if self.algorithm.ready or self.algorithm.on_policy:
-            self.owed += len(learn) * self.algorithm.utd
+            self.owed += self._unpaid * self.algorithm.utd
+        self._unpaid = 0
 
     def _update(self, count: int) -> None:
         algorithm = self.algorithm
@@ -189,14 +201,14 @@ class Trainer:
         """Return everything but replay, for a checkpoint."""
         return {'algorithm': self.algorithm.state_dict(), 'inbox': self.inbox.state_dict(),
                 'rows': self.rows, 'updates': self.updates, 'owed': self.owed,
-                'evaluation_rows': self.evaluation_rows, 'episodes': self.statistics.episodes,
-                'blocks': dict(self._block)}
+                'unpaid': self._unpaid, 'evaluation_rows': self.evaluation_rows,
+                'episodes': self.statistics.episodes, 'blocks': dict(self._block)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
         self.algorithm.load_state_dict(state['algorithm'])
         self.inbox.load_state_dict(state['inbox'])
         self.rows, self.updates, self.owed = state['rows'], state['updates'], state['owed']
-        self.evaluation_rows = state['evaluation_rows']
+        self.evaluation_rows, self._unpaid = state['evaluation_rows'], state['unpaid']
         self.statistics.episodes = state['episodes']
         self._block = dict(state['blocks'])

@@ -87,6 +87,29 @@ def test_warm_up_pushes_without_updates():
     assert algorithm.updates <= R  # rows of the warm-up are not made up for
 
 
+@given(st.lists(st.integers(1, 3 * R), min_size=1, max_size=12), st.integers(1, 3 * R))
+def test_warm_up_ends_alike_whatever_the_batches(sizes, starts):
+    """The block in which it ends earns all of its updates, those before none."""
+    algorithm, trainer = make(starts=starts)
+    rows = 4 * R
+    cuts = [cut for cut in np.cumsum(sizes) if cut < rows]
+    for part in np.split(make_rows(range(rows)), cuts):
+        trainer.ingest(part)
+    assert len(drain(trainer)) == 4
+    assert algorithm.updates == rows - R * ((starts - 1) // R)
+
+
+def test_several_policies_from_the_start():
+    """A push waits for a block of each, and their rows earn all of their updates."""
+    algorithm, trainer = make()
+    trainer.policies = 5
+    for epoch in range(1, 6):
+        assert drain(trainer) == []
+        trainer.ingest(make_rows(range(R), epoch=epoch))
+    assert len(drain(trainer)) == 1
+    assert algorithm.updates == 5 * R and trainer.owed == 0.0
+
+
 def test_lost_row_inside_a_block_does_not_stall():
     algorithm, trainer = make()
     trainer.ingest(make_rows([0, 2, 3]))
