@@ -1,0 +1,83 @@
+"""Results that outlive an interruption: one JSON file per row of a table; and optional peers."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from argparse import Namespace
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Callable
+from importlib import import_module
+import json
+from pathlib import Path
+from typing import Any
+
+from machine import machine
+from rl_robot_ros.learning.report import write_json
+
+VERSIONS = {'stable_baselines3': 'stable-baselines3==2.9.2', 'sbx': 'sbx-rl==0.28.0'}
+
+
+def peer(module: str) -> Any:
+    """Import a library that we are compared with; says how to install it where it is missing."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise SystemExit(f'{module} is not installed ({error}): '
+                         f'pip install {VERSIONS[module.split(".")[0]]}') from None
+
+
+def have(module: str) -> bool:
+    """Tell whether an optional peer is installed."""
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True
+
+
+def options_of(doc: str, *more: Callable[[ArgumentParser], Any]) -> Namespace:
+    """Read the command line: where results are kept, which rows are wanted, which anew."""
+    parser = ArgumentParser(description=doc, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('--results', type=Path, default=Path('runs/benchmarks'),
+                        help='folder of results, one file per row (default %(default)s)')
+    parser.add_argument('--only', default='', metavar='TEXT', help='rows whose name contains it')
+    parser.add_argument('--again', action='store_true', help='measure these rows once more')
+    for add in more:
+        add(parser)
+    return parser.parse_args()
+
+
+class Rows:
+    """
+    The measured rows of one table.
+
+    :param folder: where they are kept.
+    :param options: of :func:`options_of`.
+    """
+
+    def __init__(self, folder: Path, options: Namespace) -> None:
+        self.folder, self.options = folder, options
+
+    def wants(self, name: str) -> bool:
+        """Tell whether a row was asked for."""
+        return self.options.only in name
+
+    def get(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return a row, measured now unless it was before; it knows its machine and date."""
+        path = self.folder / f'{name}.json'
+        if self.options.again or not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json({**measure(), 'machine': machine()}, path)
+        return json.loads(path.read_text())
+
+    def known(self, name: str) -> dict[str, Any] | None:
+        """Return a row that was measured before, if it was."""
+        path = self.folder / f'{name}.json'
+        return json.loads(path.read_text()) if path.exists() else None
+
+
+def print_table(header: list[str], lines: list[list[str]], rows: list[dict[str, Any]]) -> None:
+    """Print a table in Markdown, and where and when its rows were measured."""
+    for cells in (header, ['---'] * len(header), *lines):
+        print('| ' + ' | '.join(cells) + ' |')
+    print('\n' + '; '.join(dict.fromkeys(row['machine'] for row in rows)))
