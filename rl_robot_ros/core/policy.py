@@ -42,6 +42,10 @@ LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 OBSERVATION_CLIP = 10.0
 MAX_CELLS = 250_000  # values in a table: two megabytes in every push
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+# A ufunc takes twice as long with a Python number as with an array of no dimensions.
+CLIP_HIGH, CLIP_LOW, ZERO = (np.array(bound, np.float32)
+                             for bound in (OBSERVATION_CLIP, -OBSERVATION_CLIP, 0.0))
+LOWEST, HIGHEST = np.array(LOG_STD_MIN), np.array(LOG_STD_MAX)
 
 
 class NetworkSpec(NamedTuple):
@@ -138,15 +142,17 @@ class Policy:
             self._table = flat[2 * n:].reshape(-1, self.spec.sizes[-1])
             self._lower, self._inverse_width = weights[:n].copy(), weights[n:2 * n].copy()
             return
-        self._mean, self._inverse_std, at = flat[:n], flat[n:2 * n], 2 * n
-        self._layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        self._mean, self._inverse_std, at = flat[:n].astype(np.float64), flat[n:2 * n], 2 * n
+        self._centred, self._input = np.empty(n), np.empty(n, np.float32)
+        layers: list[tuple[NDArray[np.float32], ...]] = []  # matrix, bias, room for the output
         for fan_in, fan_out in zip(self.spec.sizes, self.spec.sizes[1:]):
             matrix = flat[at:at + fan_in * fan_out].reshape(fan_in, fan_out)
             at += fan_in * fan_out
-            self._layers.append((matrix, flat[at:at + fan_out]))
+            layers.append((matrix, flat[at:at + fan_out], np.empty(fan_out, np.float32)))
             at += fan_out
         self._log_std = flat[at:].astype(np.float64)
-        self._buffers = [np.empty(size, np.float32) for size in self.spec.sizes]
+        *self._hidden, self._last = layers
+        self._relu = self.spec.activation == 'relu'
 
     def output(self, observation: Vector) -> NDArray[np.float32]:
         """Return the last layer for one observation; valid until the next call."""
@@ -154,23 +160,23 @@ class Policy:
             row: NDArray[np.float32] = self._table[cell_of(
                 observation, self._lower, self._inverse_width, self.spec.sizes[:-1])]
             return row
-        x = self._buffers[0]
-        np.subtract(observation, self._mean, out=x, casting='same_kind')
+        x = self._input
+        np.subtract(observation, self._mean, out=self._centred)
+        x[:] = self._centred
         np.multiply(x, self._inverse_std, out=x)
-        np.minimum(x, OBSERVATION_CLIP, out=x)
-        np.maximum(x, -OBSERVATION_CLIP, out=x)
-        last = len(self._layers) - 1
-        for i, (matrix, bias) in enumerate(self._layers):
-            y = self._buffers[i + 1]
+        np.minimum(x, CLIP_HIGH, out=x)
+        np.maximum(x, CLIP_LOW, out=x)
+        for matrix, bias, y in self._hidden:
             np.dot(x, matrix, out=y)
             np.add(y, bias, out=y)
-            if i < last:
-                if self.spec.activation == 'relu':
-                    np.maximum(y, 0.0, out=y)
-                else:
-                    np.tanh(y, out=y)
+            if self._relu:
+                np.maximum(y, ZERO, out=y)
+            else:
+                np.tanh(y, out=y)
             x = y
-        return x
+        matrix, bias, y = self._last
+        np.dot(x, matrix, out=y)
+        return np.add(y, bias, out=y)
 
     def act(self, observation: Vector, rng: np.random.Generator, exploration: str = 'none',
             scale: float = 1.0) -> Decision:
@@ -201,14 +207,17 @@ class Policy:
                 action = np.clip(action + scale * rng.standard_normal(size), -1.0, 1.0)
             return Decision(action, 0.0)
         log_std = output[size:] if squash else self._log_std
-        log_std = np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)
-        noise = rng.standard_normal(size) if exploration == 'policy' else np.zeros(size)
-        raw = mean + np.exp(log_std) * noise
-        log_prob = float(-0.5 * noise @ noise - log_std.sum()) - size * HALF_LOG_2PI
+        log_std = np.minimum(np.maximum(log_std, LOWEST), HIGHEST)
+        raw, exponent = mean, 0.0
+        if exploration == 'policy':
+            noise = rng.standard_normal(size)
+            raw, exponent = mean + np.exp(log_std) * noise, float(-0.5 * noise @ noise)
+        # np.add.reduce is sum() without its wrapper.
+        log_prob = float(exponent - np.add.reduce(log_std)) - size * HALF_LOG_2PI
         if not squash:
             return Decision(raw, log_prob)
         action = np.tanh(raw)
-        return Decision(action, log_prob - float(np.log1p(1e-6 - action * action).sum()))
+        return Decision(action, log_prob - float(np.add.reduce(np.log1p(1e-6 - action * action))))
 
     def _choose(self, observation: Vector, rng: np.random.Generator,
                 exploration: str) -> Decision:

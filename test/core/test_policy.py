@@ -12,6 +12,7 @@ from rl_robot_ros.core.policy import KINDS
 from rl_robot_ros.core.policy import MAX_CELLS
 from rl_robot_ros.core.policy import NETWORKS
 from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.policy import OBSERVATION_CLIP
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Term
 
@@ -340,3 +341,25 @@ def test_unknown_exploration():
 def test_network_and_contract(network, efforts, fits):
     contract = PolicyContract(network, ('a', 'b'), (Term('x', 3),), (), efforts)
     assert (NetworkSpec.parse(network).misfit(contract) == '') == fits
+
+
+@pytest.mark.parametrize('network', ['squashed_gaussian 5-16-16-4 relu', 'gaussian 5-16-3 tanh',
+                                     'deterministic 5-3 relu'])
+def test_the_fast_form_computes_the_very_numbers_of_the_plain_one(network):
+    rng = np.random.default_rng(3)
+    weights = initial_weights(network, rng)
+    weights[:10] = np.concatenate((rng.normal(size=5), rng.uniform(0.1, 9.0, 5)))
+    policy, spec = Policy(network, weights), NetworkSpec.parse(network)
+    for _ in range(50):
+        observation = rng.normal(size=5) * 3.0
+        flat = weights.astype(np.float32)
+        x = (observation - flat[:5]).astype(np.float32) * flat[5:10]
+        x = np.clip(x, -OBSERVATION_CLIP, OBSERVATION_CLIP)
+        at = 10
+        for i, (fan_in, fan_out) in enumerate(zip(spec.sizes, spec.sizes[1:])):
+            matrix = flat[at:at + fan_in * fan_out].reshape(fan_in, fan_out)
+            at += fan_in * fan_out + fan_out
+            x = x @ matrix + flat[at - fan_out:at]
+            if i < len(spec.sizes) - 2:
+                x = np.maximum(x, 0.0) if spec.activation == 'relu' else np.tanh(x)
+        assert x.dtype == np.float32 and np.array_equal(policy.output(observation), x)
