@@ -109,7 +109,7 @@ SETUPS: dict[str, Setup] = {
               'gamma': 0.98, 'tau': 1.0, 'target_every': 300, 'utd': 0.5, 'hidden': (256, 256),
               'epsilon_end': 0.07, 'epsilon_over': 24_000}),
     'pendulum_default': Setup(
-        'Pendulum-v1', 'sac', 3000, 250, -200.0, 'robot', SAC, target='median <= 1500 steps'),
+        'Pendulum-v1', 'sac', 2000, 250, -200.0, 'robot', SAC, target='median <= 1500 steps'),
     'pendulum_sac': Setup('Pendulum-v1', 'sac', 5000, 500, -200.0, ours=PLAIN_SAC,
                           zoo='Pendulum-v1 sac'),
     'pendulum_td3': Setup('Pendulum-v1', 'td3', 20_000, 1000, -200.0, ours=TD3,

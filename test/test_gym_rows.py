@@ -1,4 +1,4 @@
-"""Rows that benchmarks/gym_rows.py makes of a Gymnasium environment, where every number is known."""
+"""Rows that benchmarks/gym_rows.py makes of an environment in which every number is known."""
 
 from importlib.util import module_from_spec
 from importlib.util import spec_from_file_location
