@@ -15,13 +15,13 @@ from typing import Any
 from typing import ClassVar
 
 from rl_robot_ros.algorithms.base import require_finite
+from rl_robot_ros.algorithms.networks import clip_gradient
 from rl_robot_ros.algorithms.on_policy import OnPolicy
 from rl_robot_ros.algorithms.on_policy import OnPolicyConfig
 from rl_robot_ros.algorithms.on_policy import standardised
 from rl_robot_ros.core.config import option
 from rl_robot_ros.memory.rollout import Block
 import torch
-from torch.nn.utils import clip_grad_norm_
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class A2c(OnPolicy):
         require_finite('policy loss', loss)
         for network, adam in ((self.actor, self.actor_adam), (self.critic, self.critic_adam)):
             if self.config.max_grad_norm:
-                clip_grad_norm_([network.flat], self.config.max_grad_norm)
+                clip_gradient(network.flat, self.config.max_grad_norm)
             adam.step()
         return {'actor_loss': loss, 'value_loss': float(value_loss), 'entropy': entropy,
                 'return': float(returns[block.use].mean())}

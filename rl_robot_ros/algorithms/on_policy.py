@@ -84,10 +84,9 @@ class OnPolicy(Algorithm):
         self.critic = Parameters(mlp_shapes((*self.spec.sizes[:-1], 1)), self.generator)
         self.actor_adam = torch.optim.Adam([self.actor.flat], lr=config.lr, fused=True)
         self.critic_adam = torch.optim.Adam([self.critic.flat], lr=config.lr_value, fused=True)
-        # Only minibatches have a fixed shape that can be compiled for.
-        compile_ = getattr(config, 'compile', 'off')
-        self.actor_gradient = GradientFunction(self.actor_loss, compile_)
-        self.critic_gradient = GradientFunction(self.critic_loss, compile_)
+        # Not compiled: how many rows of a block may be used differs from block to block.
+        self.actor_gradient = GradientFunction(self.actor_loss, 'off')
+        self.critic_gradient = GradientFunction(self.critic_loss, 'off')
 
     @classmethod
     def extra_columns(cls, action_size: int) -> tuple[Term, ...]:

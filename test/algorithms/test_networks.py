@@ -1,5 +1,6 @@
 import pytest
 from rl_robot_ros.algorithms import networks
+from rl_robot_ros.algorithms.networks import clip_gradient
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import Parameters
 import torch
@@ -128,3 +129,14 @@ def test_prepare_flushes_denormals_and_uses_one_thread():
     finally:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize('scale', [0.0, 1e-6, 0.01, 1.0, 1e6])
+def test_a_gradient_is_clipped_as_torch_does(scale):
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = torch.zeros(500), torch.zeros(500)
+    ours.grad = scale * torch.randn(500, generator=generator)
+    theirs.grad = ours.grad.clone()
+    clip_gradient(ours, 0.5)
+    torch.nn.utils.clip_grad_norm_([theirs], 0.5)
+    assert torch.equal(ours.grad, theirs.grad)

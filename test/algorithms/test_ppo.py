@@ -117,6 +117,22 @@ def test_surrogate_is_that_of_the_paper(choices):
     assert 0.0 < details[3] < 1.0
 
 
+@pytest.mark.parametrize('choices', [0, 3])
+def test_one_gradient_is_that_of_both_networks(choices):
+    algorithm = make('ppo', choices, entropy=0.02)
+    rows = torch.from_numpy(rows_of(algorithm)).float()
+    obs, request, sent = (rows[:, algorithm.layout.column(name)]
+                          for name in ('obs', 'request', 'log_prob'))
+    advantage, returns = torch.randn(2, len(rows), generator=torch.Generator().manual_seed(2))
+    first, details = algorithm.actor_gradient(algorithm.actor.flat, obs, request, sent[:, 0],
+                                              advantage)
+    second, value_loss = algorithm.critic_gradient(algorithm.critic.flat, obs, returns)
+    both, found = algorithm.gradient(torch.cat((algorithm.actor.flat, algorithm.critic.flat)),
+                                     obs, request, sent[:, 0], advantage, returns)
+    assert torch.equal(both, torch.cat((first, second)))
+    assert found.tolist() == [*details.tolist(), float(value_loss)]
+
+
 def test_a2c_makes_one_step_along_the_policy_gradient():
     algorithm = make('a2c', gamma=GAMMA, gae_lambda=LAMBDA, normalise_advantages=False,
                      max_grad_norm=0.0, entropy=0.05)
