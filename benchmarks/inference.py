@@ -12,6 +12,7 @@ three matrix products in NumPy and nothing else: no bias, no activation, no tanh
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 import time
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from learner_contenders import Case
 from learner_contenders import Nothing
 import numpy as np
-from results import options_of
+from results import add_options
 from results import peer
 from results import print_table
 from results import Rows
@@ -93,8 +94,11 @@ def measure(rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print the table."""
-    options = options_of(__doc__, lambda parser: parser.add_argument(
-        '--rounds', type=int, default=15, help='(default %(default)s)'))
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    parser.add_argument('--rounds', type=int, default=15, help='(default %(default)s)')
+    options = parser.parse_args()
     prepare_torch()
     row = Rows(options.results / 'inference', options).get('relu_256',
                                                            lambda: measure(options.rounds))

@@ -18,6 +18,7 @@ compilation.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from collections.abc import Sequence
 import statistics
@@ -29,7 +30,7 @@ from gym_rows import mean_return
 from learning_setups import Setup
 from learning_setups import SETUPS
 import numpy as np
-from results import options_of
+from results import add_options
 from results import print_table
 from results import Rows
 from rl_robot_ros.algorithms.networks import prepare_torch
@@ -140,14 +141,14 @@ def line_of(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]],
 
 def main() -> None:
     """Measure what is missing, print the table."""
-    options = options_of(
-        __doc__,
-        lambda parser: parser.add_argument('--seeds', type=int, nargs='+',
-                                           default=[1, 2, 3, 4, 5]),
-        lambda parser: parser.add_argument('--ours', action='store_true',
-                                           help='measure no peer'),
-        lambda parser: parser.add_argument('--show', action='store_true',
-                                           help='only print what was measured before'))
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3, 4, 5])
+    parser.add_argument('--ours', action='store_true', help='measure no peer')
+    parser.add_argument('--show', action='store_true',
+                        help='only print what was measured before')
+    options = parser.parse_args()
     prepare_torch()
     rows = Rows(options.results / 'learning', options)
     lines, measured = [], []

@@ -11,6 +11,7 @@ ratio the median of the ratios inside each round.  Rows come to our learner in b
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 import statistics
 import time
@@ -22,7 +23,7 @@ from learner_contenders import make_ours
 from learner_contenders import Nothing
 from learner_contenders import rows_of
 import numpy as np
-from results import options_of
+from results import add_options
 from results import peer
 from results import print_table
 from results import Rows
@@ -86,8 +87,11 @@ def race(runs: dict[str, Entry], rounds: int) -> dict[str, list[float]]:
 
 def main() -> None:
     """Measure, print the table."""
-    options = options_of(__doc__, lambda parser: parser.add_argument(
-        '--rounds', type=int, default=15, help='(default %(default)s)'))
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    parser.add_argument('--rounds', type=int, default=15, help='(default %(default)s)')
+    options = parser.parse_args()
     prepare_torch()
     rows = Rows(options.results / 'replay', options)
     row = rows.get('million', lambda: {name: race(runs, options.rounds)

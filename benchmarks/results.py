@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-from argparse import Namespace
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable
 from importlib import import_module
 import json
@@ -35,16 +32,12 @@ def have(module: str) -> bool:
     return True
 
 
-def options_of(doc: str, *more: Callable[[ArgumentParser], Any]) -> Namespace:
-    """Read the command line: where results are kept, which rows are wanted, which anew."""
-    parser = ArgumentParser(description=doc, formatter_class=RawDescriptionHelpFormatter)
+def add_options(parser: Any) -> None:
+    """Add to a parser of argparse: where results are kept, which rows are wanted, which anew."""
     parser.add_argument('--results', type=Path, default=Path('runs/benchmarks'),
                         help='folder of results, one file per row (default %(default)s)')
     parser.add_argument('--only', default='', metavar='TEXT', help='rows whose name contains it')
     parser.add_argument('--again', action='store_true', help='measure these rows once more')
-    for add in more:
-        add(parser)
-    return parser.parse_args()
 
 
 class Rows:
@@ -52,10 +45,10 @@ class Rows:
     The measured rows of one table.
 
     :param folder: where they are kept.
-    :param options: of :func:`options_of`.
+    :param options: see :func:`add_options`.
     """
 
-    def __init__(self, folder: Path, options: Namespace) -> None:
+    def __init__(self, folder: Path, options: Any) -> None:
         self.folder, self.options = folder, options
 
     def wants(self, name: str) -> bool:
