@@ -8,7 +8,7 @@ stand, with the learning rate of Pendulum.
 
 Ours are the same numbers where there is an option for them.  What there is none for: PPO's
 learning rate and clip stay constant, exploration is ours, and the observation is always
-normalised.  `default` is what ships: the preset ``robot`` of SAC with the learning rate of the
+normalised.  `default` is the preset ``robot`` of SAC, which ships, with the learning rate of the
 zoo's Pendulum, and learning from the hundredth row on, as Stable-Baselines3 does.
 """
 
@@ -89,7 +89,8 @@ SETUPS: dict[str, Setup] = {
     'taxi_q_learning': Setup(
         'Taxi-v4', 'q_learning', 200_000, 20_000, block=20, target='>= 7.8', ours={
             'bins': (500,), 'lower': (-0.5,), 'upper': (499.5,), 'gamma': 0.99, 'alpha': 0.9,
-            'epsilon_start': 0.3, 'epsilon_end': 0.05, 'epsilon_over': 100_000}),
+            'initial_value': 20.0, 'epsilon_start': 0.3, 'epsilon_end': 0.05,
+            'epsilon_over': 100_000}),
     'cart_pole_ppo': Setup(
         'CartPole-v1', 'ppo', 100_000, 4096, 475.0, copies=8, block=32, zoo='CartPole-v1 ppo',
         ours={'batch': 256, 'minibatch': 256, 'epochs': 20, 'gamma': 0.98, 'gae_lambda': 0.8,

@@ -42,7 +42,8 @@ LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 OBSERVATION_CLIP = 10.0
 MAX_CELLS = 250_000  # values in a table: two megabytes in every push
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
-# A ufunc takes twice as long with a Python number as with an array of no dimensions.
+# A ufunc takes twice as long with a Python number as with an array of no dimensions, and sum() as
+# np.add.reduce.
 CLIP_HIGH, CLIP_LOW, ZERO = (np.array(bound, np.float32)
                              for bound in (OBSERVATION_CLIP, -OBSERVATION_CLIP, 0.0))
 LOWEST, HIGHEST = np.array(LOG_STD_MIN), np.array(LOG_STD_MAX)
@@ -212,7 +213,6 @@ class Policy:
         if exploration == 'policy':
             noise = rng.standard_normal(size)
             raw, exponent = mean + np.exp(log_std) * noise, float(-0.5 * noise @ noise)
-        # np.add.reduce is sum() without its wrapper.
         log_prob = float(exponent - np.add.reduce(log_std)) - size * HALF_LOG_2PI
         if not squash:
             return Decision(raw, log_prob)
