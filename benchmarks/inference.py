@@ -116,8 +116,8 @@ def main() -> None:
               f'{np.median(figures["p99"] / who[FLOOR]["p99"]):.2f}',
               f'{np.median(who[PREDICT]["p50"] / figures["p50"]):.1f}', TARGETS.get(name, '')]
              for name, figures in who.items()]
-    print_table(['who', 'p50 [CPU us]', 'p99 [CPU us]', 'p50 / floor', 'p99 / floor', 'x faster than SB3',
-                 'target'], lines, [row])
+    print_table(['who', 'p50 [CPU us]', 'p99 [CPU us]', 'p50 / floor', 'p99 / floor',
+                 'x faster than SB3', 'target'], lines, [row])
 
 
 if __name__ == '__main__':
