@@ -1,5 +1,5 @@
 """
-``rl-robot``: train, play, evaluate, compare and check, from a terminal.
+``rl-robot``: train, play, evaluate, compare, demonstrate and check, from a terminal.
 
 Every value of every node can be given as ``name=value``; ``rl-robot train --list`` shows them all.
 """
@@ -24,6 +24,7 @@ examples:
   rl-robot evaluate runs/...-arm7-reach-sac         100 episodes, JSON report
   rl-robot evaluate runs/seed*                      of several seeds, with intervals
   rl-robot compare runs/* --plot success            learning curves, with intervals
+  rl-robot demonstrate --expert arm7 --episodes 50 --output reach.safetensors
   rl-robot certify --robot arm7 safety.model_mass_error=0.2
   rl-robot doctor                                   what is missing on this machine
 """
@@ -48,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_values(play)
     _add_evaluate(commands)
     _add_compare(commands)
+    _add_demonstrate(commands)
     certificate = commands.add_parser(
         'certify', help='can the safety filter guarantee the limits of a robot?',
         description='Compute how hard every joint can always be braked against everything else, '
@@ -124,6 +126,22 @@ def _add_compare(commands: Any) -> None:
                          help='default: comparison.png')
 
 
+def _add_demonstrate(commands: Any) -> None:
+    demonstrate = commands.add_parser(
+        'demonstrate', help='make a file of demonstrations',
+        description='Collect the episodes of a run in which a person made every decision, or let '
+                    'a script show how to reach.  docs/demonstrations.md explains what for.')
+    who = demonstrate.add_mutually_exclusive_group(required=True)
+    who.add_argument('--run', type=Path, metavar='RUN', help='run directory')
+    who.add_argument('--expert', metavar='ROBOT', help='datasheet of the robot that is to reach')
+    demonstrate.add_argument('--episodes', type=int, default=50,
+                             help='of a run at most, the newest; default: 50')
+    demonstrate.add_argument('--seed', type=int, default=0, help="of the expert's targets")
+    demonstrate.add_argument('--output', type=Path, required=True, metavar='FILE',
+                             help='safetensors file to write')
+    _add_values(demonstrate)
+
+
 def _add_robot_choice(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument('--robot', help='datasheet, such as arm7')
@@ -178,6 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == 'compare':
             from rl_robot_ros import compare
             return compare.main(options)
+        if options.command == 'demonstrate':
+            from rl_robot_ros import demonstrate
+            return demonstrate.main(options)
         if options.command == 'evaluate':
             from rl_robot_ros import evaluation
             return evaluation.evaluate(options)

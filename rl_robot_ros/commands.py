@@ -10,6 +10,7 @@ from typing import Any
 from rl_robot_ros.bringup import ctrl_c
 from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_nodes
+from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.evaluation import evaluate_run
 from rl_robot_ros.evaluation import EVALUATION
 from rl_robot_ros.learning.pictures import learning_curve
@@ -75,6 +76,24 @@ def stop_text(values: dict[str, Any]) -> str:
     return ' or '.join(parts) or 'Ctrl-C'
 
 
+def _demonstrations(settings: Settings) -> dict[str, str]:
+    """
+    Try demonstrations before anything starts.
+
+    :returns: where they are, for a ``--resume`` from any folder.
+    :raises OSError: there is no such file.
+    :raises ValueError: the algorithm can't learn from it, or from nothing.
+    """
+    name = 'algorithm.demonstrations'
+    if name not in settings.values:
+        return {}
+    from rl_robot_ros.demonstrate import rows_of
+    contract, layout = rows_of(settings)
+    resolve('algorithm', settings.graph.algorithm)(contract, layout, settings.algorithm, 0)
+    path = settings.values[name]
+    return {name: str(Path(path).resolve())} if path else {}
+
+
 def train(options: argparse.Namespace) -> int:
     """Train; returns the exit status."""
     from rl_robot_ros.cli import parse_values
@@ -84,12 +103,13 @@ def train(options: argparse.Namespace) -> int:
         return 0
     settings.check_fit()
     graph = settings.graph
+    shown = _demonstrations(settings)
     run = options.resume or create_run(options.runs, graph.robot, graph.task, graph.algorithm,
                                        options.name)
     settings = Settings.resolve({**settings.values, 'learner.run': str(run.resolve()),
                                  'sim.clock_file': str(run.resolve() / 'sim_clock.json'),
                                  'filter.certificate_file':
-                                     str(run.resolve() / 'certificate.json')})
+                                     str(run.resolve() / 'certificate.json'), **shown})
     (run / CONFIG).write_text(settings.yaml())
     print(f'{graph.robot} learns {graph.task} with {graph.algorithm} until '
           f'{stop_text(settings.values)}; everything goes to {run}')

@@ -20,7 +20,7 @@ RULES = {
     'tasks': ({'tasks', 'robots', 'core'}, {'numpy'}),
     'sim': ({'sim', 'robots', 'core'}, {'numpy', 'mujoco', 'glfw', 'PIL', 'imageio',
                                         'imageio_ffmpeg'}),
-    'memory': ({'memory', 'core'}, {'numpy'}),
+    'memory': ({'memory', 'core'}, {'numpy', 'safetensors'}),
     'algorithms': ({'algorithms', 'memory', 'core'}, {'numpy', 'torch'}),
     'policy_file': ({'core'}, {'numpy', 'safetensors'}),
     'settings': ({'safety', 'core'}, {'yaml'}),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.memory.demonstrations import load_demonstrations
+from rl_robot_ros.memory.demonstrations import require_same
 from rl_robot_ros.memory.hindsight import Hindsight
 from rl_robot_ros.memory.hindsight import MOST_ROWS
 from rl_robot_ros.memory.normaliser import Normaliser
@@ -61,6 +64,8 @@ class OffPolicyConfig:
                             choices=('auto', 'on', 'off'))
     hindsight_goals: int = option(4, 'other goals per row; their copies fill replay too', low=1,
                                   high=64)
+    demonstrations: str = option('', 'file of demonstrations that half of each batch is drawn '
+                                 'from, see docs/demonstrations.md; empty: none')
     compile: str = option(  # noqa: A003
         'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
 
@@ -111,7 +116,23 @@ class OffPolicy(Algorithm):
         self._memory = torch.from_numpy(self.replay.data)
         self._batch = torch.zeros(config.batch, self._memory.shape[1])
         self._details: dict[str, float] = {}
+        self._demonstrated: Tensor | None = None
+        self._digest = ''
+        if config.demonstrations:
+            self._read_demonstrations(Path(config.demonstrations), layout)
         self._refresh_normaliser()
+
+    def _read_demonstrations(self, path: Path, layout: RowLayout) -> None:
+        """Take in demonstrations as RLPD does (Ball et al. 2023, arXiv 2302.02948)."""
+        demonstrations = load_demonstrations(path, layout)
+        rows = demonstrations.rows
+        # A person's action or else the request, whatever `learn_from`: what was demonstrated.
+        memory = Replay(layout, len(rows), discrete=self._discrete)
+        demonstrations.fill(memory)
+        self._demonstrated, self._digest = torch.from_numpy(memory.data[:memory.size]), \
+            demonstrations.digest
+        self._note_reward(rows)
+        self.normaliser.add(rows[:, layout.column('obs')])
 
     @property
     def utd(self) -> float:
@@ -158,6 +179,9 @@ class OffPolicy(Algorithm):
 
     def _remember(self, rows: NDArray[np.float64]) -> None:
         self.replay.add(rows)
+        self._note_reward(rows)
+
+    def _note_reward(self, rows: NDArray[np.float64]) -> None:
         reward = rows[:, self.replay.layout.column('reward')]
         self._largest_reward = max(self._largest_reward, float(np.abs(reward).max(initial=0.0)))
 
@@ -166,9 +190,15 @@ class OffPolicy(Algorithm):
         self._inverse_std = torch.from_numpy(self.normaliser.inverse_std).float()
 
     def sample(self) -> None:
-        """Draw a batch of rows into `_batch`."""
-        indices = torch.randint(self.replay.size, (self.config.batch,), generator=self.generator)
-        torch.index_select(self._memory, 0, indices, out=self._batch)
+        """Draw a batch of rows into `_batch`; demonstrations, if any, make its first half."""
+        replayed = self._batch
+        if self._demonstrated is not None:
+            half = self.config.batch // 2
+            replayed = self._batch[half:]
+            indices = torch.randint(len(self._demonstrated), (half,), generator=self.generator)
+            torch.index_select(self._demonstrated, 0, indices, out=self._batch[:half])
+        indices = torch.randint(self.replay.size, (len(replayed),), generator=self.generator)
+        torch.index_select(self._memory, 0, indices, out=replayed)
 
     def require_sound(self, loss: float, value: float) -> None:
         """
@@ -219,11 +249,13 @@ class OffPolicy(Algorithm):
             **{name: adam.state_dict() for name, adam in self._adams().items()},
             'normaliser': self.normaliser.state_dict(),
             'generator': self.generator.get_state(),
-            **({} if self._hindsight is None else {'hindsight_seed': self._hindsight.seed})}
+            **({} if self._hindsight is None else {'hindsight_seed': self._hindsight.seed}),
+            **({'demonstrations': self._digest} if self._digest else {})}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go back to a state; replay is filled by `refill`."""
         require_network(state, self.network_name)
+        require_same(state.get('demonstrations', ''), self._digest)
         self.counts.load_state_dict(state)
         for name, tensor in self._tensors().items():
             tensor.copy_(state[name])
