@@ -108,7 +108,8 @@ def measure(name: str, demonstrations: int, rows: int, values: dict[str, Any], s
     seconds = time.monotonic() - started
     weights = WeightSet.make(1, 1, contract.schema, algorithm.actor_weights())
     episodes = run_episodes(judge, weights, options.episodes, UNSEEN).episodes
-    return {'rows': rows, 'updates': algorithm.state_dict()['updates'], 'seconds': seconds,
+    counts = algorithm.state_dict()
+    return {'rows': counts['rows'], 'updates': counts['updates'], 'seconds': seconds,
             'success': float(np.mean([episode.success for episode in episodes])),
             'success_end': float(np.mean([episode.success_end for episode in episodes])),
             'machine': machine()}

@@ -12,7 +12,7 @@ def run(capsys, *words):
 
 
 @pytest.mark.parametrize('words', [[], ['train'], ['play'], ['evaluate'], ['compare'],
-                                   ['doctor']])
+                                   ['demonstrate'], ['doctor']])
 def test_help_teaches(capsys, words):
     with pytest.raises(SystemExit) as end:
         cli.main([*words, '--help'])
