@@ -191,14 +191,18 @@ class OffPolicy(Algorithm):
 
     def sample(self) -> None:
         """Draw a batch of rows into `_batch`; demonstrations, if any, make its first half."""
-        replayed = self._batch
+        count, out = self.config.batch, self._batch
         if self._demonstrated is not None:
-            half = self.config.batch // 2
-            replayed = self._batch[half:]
-            indices = torch.randint(len(self._demonstrated), (half,), generator=self.generator)
-            torch.index_select(self._demonstrated, 0, indices, out=self._batch[:half])
-        indices = torch.randint(self.replay.size, (len(replayed),), generator=self.generator)
-        torch.index_select(self._memory, 0, indices, out=replayed)
+            count, out = self._sample_demonstrated(self._demonstrated)
+        indices = torch.randint(self.replay.size, (count,), generator=self.generator)
+        torch.index_select(self._memory, 0, indices, out=out)
+
+    def _sample_demonstrated(self, rows: Tensor) -> tuple[int, Tensor]:
+        """Draw the first half of the batch; returns how long the rest is, and the rest."""
+        half = self.config.batch // 2
+        indices = torch.randint(len(rows), (half,), generator=self.generator)
+        torch.index_select(rows, 0, indices, out=self._batch[:half])
+        return self.config.batch - half, self._batch[half:]
 
     def require_sound(self, loss: float, value: float) -> None:
         """
