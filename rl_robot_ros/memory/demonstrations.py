@@ -66,7 +66,8 @@ def load_demonstrations(path: Path, layout: RowLayout) -> Demonstrations:
     """
     Read and check a file.
 
-    :param layout: layout of the rows that the learner takes.
+    :param layout: layout of the rows that the learner takes; the rows of the file are brought to it
+        where they differ in extra columns only, which demonstrations do without.
     :raises FileNotFoundError: there is none.
     :raises ValueError: it is damaged, of another schema, or holds no whole episode.
     """
@@ -81,18 +82,34 @@ def load_demonstrations(path: Path, layout: RowLayout) -> Demonstrations:
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f'algorithm.demonstrations: {path} is no intact file of demonstrations: '
                          f'{error}') from None
-    if schema != layout.schema:
+    try:
+        given = RowLayout.parse(schema)
+        result = _checked(rows, given)
+    except ValueError as error:
+        raise ValueError(f'algorithm.demonstrations: {path}: {error}') from None
+    if _shown(given) != _shown(layout):
         raise ValueError(f'algorithm.demonstrations: the rows of {path} are {schema[:2000]!r}, '
                          f'this run has {layout.schema!r}: give demonstrations of the same robot, '
                          'task and kind of actions')
-    try:
-        result = _checked(rows, layout)
-    except ValueError as error:
-        raise ValueError(f'algorithm.demonstrations: {path}: {error}') from None
     if result.digest != digest:
         raise ValueError(f'algorithm.demonstrations: {path} is damaged: its rows do not hash to '
                          'the digest they were saved with')
-    return result
+    return result._replace(rows=_moved(rows, given, layout))
+
+
+def _shown(layout: RowLayout) -> RowLayout:
+    """Leave out what one algorithm asked for and another did not; `effort` marks an index."""
+    return RowLayout(layout.observation_size, layout.action_size, layout.terms,
+                     tuple(term for term in layout.extra if term.name == 'effort'))
+
+
+def _moved(rows: NDArray[np.float64], given: RowLayout, layout: RowLayout) -> NDArray[np.float64]:
+    """Bring rows to a layout with other extra columns; those that are missing are zero."""
+    moved = np.zeros((len(rows), layout.width))
+    for name, _, _ in layout.columns:
+        if name in given:
+            moved[:, layout.column(name)] = rows[:, given.column(name)]
+    return moved
 
 
 def _checked(rows: NDArray[np.float64], layout: RowLayout) -> Demonstrations:

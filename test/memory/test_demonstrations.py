@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
+from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.transition import FLAGS
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.memory.demonstrations import load_demonstrations
@@ -94,6 +95,20 @@ def test_another_schema_is_refused_and_both_are_named(tmp_path):
     with pytest.raises(ValueError) as caught:
         load_demonstrations(path, other)
     assert LAYOUT.schema in str(caught.value) and other.schema in str(caught.value)
+
+
+def test_columns_that_an_algorithm_asked_for_do_not_matter(tmp_path):
+    path, rows = tmp_path / 'shown', rows_of(3)
+    digest = save_demonstrations(path, LAYOUT, rows).digest
+    more = RowLayout(2, 1, ('term',), (Term('trace', 4), Term('log_prob', 1)))
+    read = load_demonstrations(path, more)
+    assert read.digest == digest and read.rows.shape == (3, more.width)
+    assert np.array_equal(read.rows[:, more.column('next_obs')], rows[:, LAYOUT.column('next_obs')])
+    assert not read.rows[:, more.column('trace')].any()
+    save_demonstrations(path, more, read.rows)
+    assert np.array_equal(load_demonstrations(path, LAYOUT).rows[:, 10:], rows[:, 10:])
+    with pytest.raises(ValueError, match='the same robot, task and kind of actions'):
+        load_demonstrations(path, RowLayout(2, 1, ('term',), (Term('effort', 1),)))
 
 
 @pytest.mark.parametrize('change, says', [
