@@ -59,8 +59,8 @@ def main() -> None:
         'cloning 50': ('behavior_cloning', 50, 0, {}),
         'cloning 5': ('behavior_cloning', 5, 0, {}),
         'dagger 5': ('dagger', 5, options.dagger_rows, {'utd': 2.0}),
-        'sac 0': ('sac', 0, options.sac_rows, {}),
-        'sac rlpd 5': ('sac', 5, options.sac_rows, {})}
+        'sac 0': ('sac', 0, options.sac_rows, {'hindsight': 'off'}),
+        'sac rlpd 5': ('sac', 5, options.sac_rows, {'hindsight': 'off'})}
     prepare_torch()
     done = json.loads(options.output.read_text()) if options.output.exists() else {}
     print('| learner and demonstrations | seed | rows | updates | seconds | success over unseen '

@@ -46,7 +46,7 @@ def test_a_script_shows_and_everybody_learns(tmp_path, shown, algorithm):
     assert load_demonstrations(shown, rows_of(given)[1]).episodes == 2
     assert train_in_process(given, [], lambda snapshot: None) == ''
     again = settings(tmp_path, algorithm, shown, **{'learner.resume': True})
-    _, session = make_session(again)
+    session = make_session(again)
     assert session.resumed and session.trainer.updates > 0
     session.close()
     gone = settings(tmp_path, algorithm, tmp_path / 'gone', **{'learner.resume': True})

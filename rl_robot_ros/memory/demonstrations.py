@@ -66,8 +66,8 @@ def load_demonstrations(path: Path, layout: RowLayout) -> Demonstrations:
     """
     Read and check a file.
 
-    :param layout: layout of the rows that the learner takes; the rows of the file are brought to it
-        where they differ in extra columns only, which demonstrations do without.
+    :param layout: layout of the rows that the learner takes; those of the file are brought to
+        it where they differ in extra columns only, which demonstrations do without.
     :raises FileNotFoundError: there is none.
     :raises ValueError: it is damaged, of another schema, or holds no whole episode.
     """
