@@ -85,12 +85,11 @@ def _demonstrations(settings: Settings) -> dict[str, str]:
     :raises ValueError: the algorithm can't learn from it, or from nothing.
     """
     name = 'algorithm.demonstrations'
-    if name not in settings.values:
+    path, algorithm = settings.values.get(name), resolve('algorithm', settings.graph.algorithm)
+    if not path and not algorithm.needs_demonstrations:
         return {}
     from rl_robot_ros.demonstrate import rows_of
-    contract, layout = rows_of(settings)
-    resolve('algorithm', settings.graph.algorithm)(contract, layout, settings.algorithm, 0)
-    path = settings.values[name]
+    algorithm(*rows_of(settings), settings.algorithm, 0)
     return {name: str(Path(path).resolve())} if path else {}
 
 

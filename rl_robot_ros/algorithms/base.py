@@ -54,6 +54,7 @@ class Algorithm(ABC):
     Config: ClassVar[type]
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     on_policy: ClassVar[bool] = False
+    needs_demonstrations: ClassVar[bool] = False  # has nothing else to learn from
 
     policy_version: int = 0  # set by the trainer: version of the weights pushed last
 

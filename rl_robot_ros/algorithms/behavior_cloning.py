@@ -71,6 +71,7 @@ class BehaviorCloning(Algorithm):
     """Behaviour cloning, see the module; parameters as in `algorithms.base.Algorithm`."""
 
     Config = BehaviorCloningConfig
+    needs_demonstrations = True
 
     def __init__(self, contract: PolicyContract, layout: RowLayout, config: BehaviorCloningConfig,
                  seed: int) -> None:

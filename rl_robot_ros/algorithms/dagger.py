@@ -32,6 +32,7 @@ Expert = Callable[[Vector], Vector]  # raw observation to action
 class Dagger(BehaviorCloning):
     """DAgger, see the module; parameters as in `algorithms.base.Algorithm`."""
 
+    needs_demonstrations = False
     _expert: Expert | None = None
 
     def take_expert(self, expert: Expert) -> None:
