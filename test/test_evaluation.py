@@ -14,8 +14,9 @@ CARTPOLE = {'robot': 'cartpole', 'task': 'balance', 'algorithm.hidden': (16, 16)
 
 
 @pytest.fixture(scope='module')
-def weights():
-    session = make_session(Settings.resolve(CARTPOLE))
+def weights(tmp_path_factory):
+    run = str(tmp_path_factory.mktemp('run'))
+    session = make_session(Settings.resolve({**CARTPOLE, 'learner.run': run}))
     session.prepare()
     pushed, = session.take_pushes()
     session.close()
