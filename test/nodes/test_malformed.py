@@ -93,7 +93,7 @@ def test_nothing_gets_through_and_nobody_falls_over(tmp_path):
                   'learner.checkpoint_period': 1.0}
     with running(tmp_path, parameters, rows=True) as graph:
         node = graph.monitor._node
-        graph.until('rows', lambda: graph.value('learner', 'rows') > 50)
+        graph.until('rows', lambda: graph.value('learner', 'rows') > 50 and graph.monitor.layout)
         layout = graph.monitor.layout
         publishers = {
             'joint_states': (node.create_publisher(JointState, 'joint_states', STATE_QOS),
