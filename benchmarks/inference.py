@@ -15,7 +15,6 @@ in NumPy and nothing else: no bias, no activation, no tanh.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 import statistics
 import time
@@ -24,7 +23,7 @@ from typing import Any
 from learner_contenders import Case
 from learner_contenders import Nothing
 import numpy as np
-from results import add_options
+from results import make_parser
 from results import peer
 from results import print_table
 from results import Rows
@@ -101,11 +100,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser)
-    parser.add_argument('--rounds', type=int, default=15, help='(default %(default)s)')
-    options = parser.parse_args()
+    options = make_parser(__doc__, rounds=15).parse_args()
     prepare_torch()
     row = Rows(options.results / 'inference', options).get('relu_256',
                                                            lambda: measure(options.rounds))

@@ -28,7 +28,6 @@ rounds) the products of one update, 575 MFLOP, make up.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 import statistics
 import time
@@ -37,7 +36,7 @@ from typing import NamedTuple
 
 from learner_contenders import CASES
 from learner_contenders import contenders
-from results import add_options
+from results import make_parser
 from results import print_table
 from results import Rows
 from rl_robot_ros.algorithms.networks import prepare_torch
@@ -121,11 +120,7 @@ def lines_of(row: dict[str, Any]) -> list[list[str]]:
 
 def main() -> None:
     """Measure what is missing, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser)
-    parser.add_argument('--rounds', type=int, default=15, help='(default %(default)s)')
-    options = parser.parse_args()
+    options = make_parser(__doc__, rounds=15).parse_args()
     prepare_torch()
     rows = Rows(options.results / 'learner_speed', options)
     found = [rows.get(case, lambda case=case: measure(case, options.rounds))

@@ -18,7 +18,6 @@ compilation.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from collections.abc import Sequence
 import statistics
@@ -30,7 +29,7 @@ from gym_rows import mean_return
 from learning_setups import Setup
 from learning_setups import SETUPS
 import numpy as np
-from results import add_options
+from results import make_parser
 from results import print_table
 from results import Rows
 from rl_robot_ros.algorithms.networks import prepare_torch
@@ -141,9 +140,7 @@ def line_of(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]],
 
 def main() -> None:
     """Measure what is missing, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser)
+    parser = make_parser(__doc__)
     parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3, 4, 5])
     parser.add_argument('--ours', action='store_true', help='measure no peer')
     parser.add_argument('--show', action='store_true',

@@ -11,7 +11,6 @@ ratio the median of the ratios inside each round.  Rows come to our learner in b
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 import statistics
 import time
@@ -23,7 +22,7 @@ from learner_contenders import make_ours
 from learner_contenders import Nothing
 from learner_contenders import rows_of
 import numpy as np
-from results import add_options
+from results import make_parser
 from results import peer
 from results import print_table
 from results import Rows
@@ -87,11 +86,7 @@ def race(runs: dict[str, Entry], rounds: int) -> dict[str, list[float]]:
 
 def main() -> None:
     """Measure, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser)
-    parser.add_argument('--rounds', type=int, default=15, help='(default %(default)s)')
-    options = parser.parse_args()
+    options = make_parser(__doc__, rounds=15).parse_args()
     prepare_torch()
     rows = Rows(options.results / 'replay', options)
     row = rows.get('million', lambda: {name: race(runs, options.rounds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from importlib import import_module
 import json
@@ -32,12 +33,21 @@ def have(module: str) -> bool:
     return True
 
 
-def add_options(parser: Any) -> None:
-    """Add to a parser of argparse: where results are kept, which rows are wanted, which anew."""
+def make_parser(description: str | None, rounds: int = 0) -> argparse.ArgumentParser:
+    """
+    Return a parser that asks where results are kept, which rows are wanted, which anew.
+
+    :param rounds: default of how often contenders take turns; 0 where they do not.
+    """
+    parser = argparse.ArgumentParser(description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--results', type=Path, default=Path('runs/benchmarks'),
                         help='folder of results, one file per row (default %(default)s)')
     parser.add_argument('--only', default='', metavar='TEXT', help='rows whose name contains it')
     parser.add_argument('--again', action='store_true', help='measure these rows once more')
+    if rounds:
+        parser.add_argument('--rounds', type=int, default=rounds, help='(default %(default)s)')
+    return parser
 
 
 class Rows:
@@ -45,7 +55,7 @@ class Rows:
     The measured rows of one table.
 
     :param folder: where they are kept.
-    :param options: see :func:`add_options`.
+    :param options: see :func:`make_parser`.
     """
 
     def __init__(self, folder: Path, options: Any) -> None:

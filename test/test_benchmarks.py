@@ -9,7 +9,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / 'benchmarks'
 PROGRAMS = [path.name for path in sorted(FOLDER.glob('*.py'))
-            if 'ArgumentParser' in path.read_text()]
+            if 'parse_args(' in path.read_text()]
 # One process for all of them: most of the time goes into importing torch and rclpy.
 ASK = """
 import runpy
