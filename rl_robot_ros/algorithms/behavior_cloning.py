@@ -161,8 +161,7 @@ class BehaviorCloning(Algorithm):
 
     def actor_weights(self) -> Vector:
         """Return the network that acts in the format of `core.policy`."""
-        return np.concatenate((self.normaliser.mean, self.normaliser.inverse_std,
-                               self.actor.flat.double().numpy()))
+        return self.normaliser.before(self.actor.flat.double().numpy())
 
     def exploration(self) -> tuple[str, float]:
         """Do what the policy thinks best."""

@@ -224,8 +224,7 @@ class OffPolicy(Algorithm):
 
     def actor_weights(self) -> Vector:
         """Return the network that acts in the format of `core.policy`."""
-        return np.concatenate((self.normaliser.mean, self.normaliser.inverse_std,
-                               self.actor.flat.double().numpy()))
+        return self.normaliser.before(self.actor.flat.double().numpy())
 
     def explore(self) -> tuple[str, float]:
         """Return kind and scale of the exploration after the first update."""

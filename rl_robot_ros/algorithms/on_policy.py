@@ -188,8 +188,7 @@ class OnPolicy(Algorithm):
 
     def actor_weights(self) -> Vector:
         """Return the actor in the format of `core.policy`."""
-        return np.concatenate((self.normaliser.mean, self.normaliser.inverse_std,
-                               self.actor.flat.double().numpy()))
+        return self.normaliser.before(self.actor.flat.double().numpy())
 
     def exploration(self) -> tuple[str, float]:
         """Explore as the policy itself does."""

@@ -50,6 +50,10 @@ class Normaliser:
             return np.ones_like(self.mean)
         return 1.0 / np.sqrt(self.squares / self.count + MIN_VARIANCE)
 
+    def before(self, weights: Vector) -> Vector:
+        """Put the statistics in front of a network's weights, as `core.policy` has them."""
+        return np.concatenate((self.mean, self.inverse_std, weights))
+
     def state_dict(self) -> dict[str, Any]:
         """Return the statistics as numbers and lists."""
         return {'count': self.count, 'mean': self.mean.tolist(), 'squares': self.squares.tolist()}
