@@ -74,9 +74,8 @@ def record(env: RobotEnv, expert: Callable[[Vector], Vector], episodes: int,
 def rows_of(settings: Settings) -> tuple[PolicyContract, RowLayout]:
     """Return the contract of a run and the layout of its rows."""
     graph = settings.graph
-    robot = resolve('robot', graph.robot)
-    task = resolve('task', graph.task)(robot, settings.task)
-    contract = make_contract(robot, task, resolve('algorithm', graph.algorithm),
+    task = settings.make_task()
+    contract = make_contract(task.robot, task, resolve('algorithm', graph.algorithm),
                              settings.algorithm, graph.actions)
     return contract, RowLayout(contract.observation_size, contract.action_size, task.reward_terms,
                                contract.extra)

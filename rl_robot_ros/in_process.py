@@ -32,11 +32,10 @@ from rl_robot_ros.settings import StopConfig
 def make_session(settings: Settings) -> Session:
     """Build a session from resolved settings, with the blocks of one of its policies."""
     values, graph = settings.values, settings.graph
-    robot = resolve('robot', graph.robot)
-    task = resolve('task', graph.task)(robot, settings.task)
+    task = settings.make_task()
     policies = max(1, values['in_process.actors'])
     flow = resolve_config(FlowConfig, values, 'sync.')
-    session = Session(robot, task, resolve('algorithm', graph.algorithm), settings.algorithm,
+    session = Session(task.robot, task, resolve('algorithm', graph.algorithm), settings.algorithm,
                       replace(flow, rows=-(-flow.rows // policies)),
                       resolve_config(LearnerConfig, values, 'learner.'),
                       resolve_config(StopConfig, values, 'stop.'),

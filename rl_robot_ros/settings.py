@@ -248,14 +248,18 @@ class Settings:
                              f'the whole is one of {", ".join([*names, *EXTRA])}')
         return cls(graph, task, algorithm, values)
 
+    def make_task(self) -> Any:
+        """Build the task, on the robot that is its `robot`."""
+        return resolve('task', self.graph.task)(resolve('robot', self.graph.robot), self.task)
+
     def check_fit(self) -> None:
         """
         Put robot, task and algorithm together once, before anything is started.
 
         :raises ValueError: they do not fit; says why.
         """
-        robot = resolve('robot', self.graph.robot)
-        task = resolve('task', self.graph.task)(robot, self.task)
+        task = self.make_task()
+        robot = task.robot
         size = sum(term.size for term in task.observation_terms)
         efforts = effort_set(self.graph.actions, len(robot.actuated))
         algorithm = resolve('algorithm', self.graph.algorithm)
