@@ -1,0 +1,122 @@
+"""
+Every algorithm through the graph over DDS, beside the same training in process.
+
+One run of `rl-robot train` per seed, with the four processes, and as many in process; everything
+else is equal.  The question is whether the graph costs learning: its final return shall lie within
+the spread of the seeds in process, widened by the interval of the evaluation that it comes from.
+
+    python benchmarks/graph_learning.py [--only ppo] [--seeds 1 2 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+from typing import NamedTuple
+
+from results import make_parser
+from results import print_table
+from results import Rows
+from rl_robot_ros.learning.metrics import read_metrics
+from rl_robot_ros.settings import Settings
+
+
+class Case(NamedTuple):
+    """What is trained, and for how long."""
+
+    robot: str
+    task: str
+    rows: int
+    values: tuple[str, ...] = ()  # parameters besides
+
+    def command(self, algorithm: str) -> list[str]:
+        """Return the arguments of `rl-robot train` that name it."""
+        periods = Settings.resolve({'robot': self.robot,
+                                    'task': self.task}).make_task().robot.decision_periods
+        return ['--algorithm', algorithm.split()[0], '--robot', self.robot, '--task', self.task,
+                '--steps', str(self.rows * periods), *self.values]
+
+
+CASES = {
+    'dqn': Case('cartpole', 'balance', 12_000),
+    'q_learning': Case('cartpole', 'balance', 30_000, ('--preset', 'cartpole')),
+    'reinforce': Case('cartpole', 'balance', 20_000),
+    'a2c': Case('cartpole', 'balance', 20_000),
+    'ppo': Case('arm7', 'reach', 30_000),
+    'ddpg': Case('arm7', 'reach', 15_000),
+    'td3': Case('arm7', 'reach', 15_000),
+    'sac': Case('arm7', 'reach', 15_000),
+    'sac robot': Case('arm7', 'reach', 8000, ('--preset', 'robot')),
+}
+
+
+def measure(algorithm: str, seed: int, in_process: bool, episodes: int) -> dict[str, Any]:
+    """Train and evaluate once."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.monotonic()
+        found = subprocess.run(
+            [sys.executable, '-m', 'rl_robot_ros.cli', 'train',
+             *CASES[algorithm].command(algorithm), '--seed', str(seed), '--runs', folder,
+             '--name', 'run', '--episodes', str(episodes), *['--in-process'] * in_process],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if found.returncode:
+            raise RuntimeError(f'{algorithm}: {found.stdout[-2000:]}')
+        run = Path(folder) / 'run'
+        metrics = read_metrics(run / 'metrics.csv')
+        report = json.loads((run / 'evaluation.json').read_text())
+    low, high = report['intervals']['return_mean']
+    return {'rows': int(metrics['rows'][-1]), 'updates': int(metrics['updates'][-1]),
+            'train_s': float(metrics['wall_s'][-1]), 'all_s': time.monotonic() - started,
+            'return': report['return_mean'], 'low': low, 'high': high,
+            'success': report['success_rate']}
+
+
+def line(name: str, graph: list[dict[str, Any]], here: list[dict[str, Any]]) -> list[str]:
+    """Return one line of the table."""
+    low, high = min(row['low'] for row in here), max(row['high'] for row in here)
+    within = sum(low <= row['return'] <= high for row in graph)
+    return [name, f'{CASES[name].robot} {CASES[name].task}', str(graph[0]['rows']),
+            ', '.join(f'{row["train_s"]:.0f}' for row in graph),
+            ', '.join(f'{row["success"]:.0%}' for row in graph),
+            ', '.join(f'{row["return"]:.1f}' for row in graph),
+            ', '.join(f'{row["return"]:.1f}' for row in here),
+            f'[{low:.1f}, {high:.1f}]', f'{within} of {len(graph)}']
+
+
+def main() -> None:
+    """Measure what is missing, print the table."""
+    parser = make_parser(__doc__)
+    parser.add_argument('--seeds', type=int, nargs='+', default=[1])
+    parser.add_argument('--in-process-seeds', type=int, nargs='+', default=[1, 2, 3])
+    parser.add_argument('--episodes', type=int, default=50, help='in each evaluation')
+    options: argparse.Namespace = parser.parse_args()
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+    table = Rows(options.results / 'graph_learning', options)
+    lines, measured = [], []
+    for name in CASES:
+        if not table.wants(name):
+            continue
+        graph = [table.get(f'{name}_graph_{seed}',
+                           partial(measure, name, seed, False, options.episodes))
+                 for seed in options.seeds]
+        here = [table.get(f'{name}_in_process_{seed}',
+                          partial(measure, name, seed, True, options.episodes))
+                for seed in options.in_process_seeds]
+        lines.append(line(name, graph, here))
+        measured += graph + here
+        print(' | '.join(lines[-1]), flush=True)
+    print()
+    print_table(['algorithm', 'task', 'rows', 'seconds, graph', 'success, graph', 'return, graph',
+                 'return, in process', 'spread in process', 'within'], lines, measured)
+
+
+if __name__ == '__main__':
+    main()
