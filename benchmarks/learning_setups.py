@@ -74,8 +74,8 @@ ZOO: dict[str, dict[str, Any]] = {
 }
 ZOO['Pendulum-v1 ddpg'] = ZOO['Pendulum-v1 td3']
 
-SAC = {'lr_actor': 1e-3, 'lr_critic': 1e-3, 'lr_alpha': 1e-3, 'learning_starts': 100,
-       'capacity': 100_000}
+SAC = {'lr_actor': 1e-3, 'lr_critic': 1e-3, 'lr_alpha': 1e-3, 'initial_alpha': 1.0,
+       'target_entropy': 1.0, 'learning_starts': 100, 'capacity': 100_000}
 PLAIN_SAC = {**SAC, 'gamma': 0.99, 'hidden': (256, 256), 'actor_every': 1,
              'critic_layer_norm': False}
 TD3 = {'gamma': 0.98, 'capacity': 200_000, 'learning_starts': 10_000, 'lr_actor': 1e-3,

@@ -193,7 +193,7 @@ SECTIONS: dict[str, type] = {
     'collision.': CollisionConfig, 'watchdog.': WatchdogConfig,
     'learner.': LearnerConfig, 'stop.': StopConfig, 'in_process.': InProcessConfig,
 }
-EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str}
+EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str, 'diagnostics_period': float}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from typing import TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
+from rcl_interfaces.msg import FloatingPointRange
+from rcl_interfaces.msg import ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
@@ -90,7 +92,10 @@ class RobotNode(Node):
         package = logging.getLogger('rl_robot_ros')
         package.setLevel(logging.INFO)
         package.addHandler(RosHandler(self))
-        self.every(1.0, self._publish_diagnostics)
+        self.every(self.declare_parameter('diagnostics_period', 1.0, ParameterDescriptor(
+            description='between two messages on /diagnostics [s]', read_only=True,
+            floating_point_range=[FloatingPointRange(from_value=0.05, to_value=60.0)])).value,
+            self._publish_diagnostics)
 
     def configure(self, cls: type[C], prefix: str = '', presets: Any = None,
                   chosen: tuple[str, ...] = (), change: Callable[[C], str] | None = None) -> C:

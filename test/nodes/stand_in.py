@@ -34,7 +34,8 @@ from std_srvs.srv import Trigger
 # Times that are wide enough for a machine that is busy with other things; and the model would
 # find that this robot does not move as it should.
 OPTIONS = {'safety.command_timeout': 0.6, 'safety.state_timeout': 2.0, 'safety.start_hold': 0.02,
-           'safety.fade_in': 0.02, 'safety.answer_window': 1.0, 'safety.mode': 'model_free'}
+           'safety.fade_in': 0.02, 'safety.answer_window': 1.0, 'safety.mode': 'model_free',
+           'diagnostics_period': 0.2}
 ROBOT = resolve('robot', 'arm7')
 PERIOD = 2.0 * ROBOT.control_period  # [s] between two states: half of them are lost, which may be
 JOINTS = list(ROBOT.actuated)
