@@ -20,7 +20,8 @@ SMALL_SAC = {
     'use_sim_time': True, 'robot': 'cartpole', 'task': 'balance', 'algorithm': 'sac',
     'algorithm.hidden': (16, 16), 'algorithm.batch': 32, 'algorithm.learning_starts': 128,
     'algorithm.compile': 'off', 'algorithm.capacity': 20_000, 'task.train_episode_steps': 200,
-    'diagnostics_period': 0.2, 'sync.rows': 32, 'learner.push_period': 0.2, 'learner.checkpoint_period': 2.0,
+    'diagnostics_period': 0.2, 'sync.rows': 32, 'learner.push_period': 0.2,
+    'learner.checkpoint_period': 2.0,
 }
 
 
