@@ -33,6 +33,7 @@ class Link:
     name: str
     client: Any
     acknowledged: int = 0
+    acknowledged_at: float = 0.0
     queue: deque[WeightSet] = field(default_factory=lambda: deque(maxlen=QUEUE))
     future: Any = None
     sent: WeightSet | None = None
@@ -144,7 +145,7 @@ class Pusher:
         result = future.result().result
         if result.successful:
             self.counts['pushes'] += 1
-            link.acknowledged = sent.version
+            link.acknowledged, link.acknowledged_at = sent.version, time.monotonic()
         else:
             self._on_refusal(link, sent, result.reason)
         self.serve()
@@ -162,9 +163,12 @@ class Pusher:
             link.retry_at = time.monotonic() + RETRY_PERIOD
 
     def report(self) -> dict[str, Any]:
-        """Return counters and the version that each policy has acknowledged."""
+        """Return counters, and for each policy the version it acknowledged and its age [s]."""
         values: dict[str, Any] = {**self.counts, 'policies': len(self.links),
                                   'push_ms': self.push_seconds * 1e3}
         for name, link in self.links.items():
-            values[f'acknowledged {name[:-len(SERVICE)] or "/"}'] = link.acknowledged
+            policy = name[:-len(SERVICE)] or '/'
+            values[f'acknowledged {policy}'] = link.acknowledged
+            if link.acknowledged:
+                values[f'age_s {policy}'] = time.monotonic() - link.acknowledged_at
         return values
