@@ -102,7 +102,7 @@ define install
 endef
 
 $(VENV)/.installed-train: $(REQUIREMENTS) | supported
-	$(call install,train)
+	$(call install,train$(comma)bags)
 	@touch $@
 
 # Holds what training needs as well, so `make train` after `make test` installs nothing.

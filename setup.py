@@ -11,6 +11,7 @@ MESSAGES = ['diagnostic-msgs', 'geometry-msgs', 'rosgraph-msgs', 'sensor-msgs', 
             'std-srvs']
 TRAIN = ['gymnasium>=0.29', 'matplotlib>=3.6', 'pillow>=10.0', 'rich>=13.0', 'tensorboard>=2.14',
          'torch>=2.1']
+BAGS = ['rosbags>=0.11.9']
 VIDEO = ['imageio-ffmpeg>=0.5']
 TEST = ['catkin_pkg', 'hypothesis>=6.90', 'pytest>=7.4', 'pytest-cov', 'pytest-timeout>=2.1',
         'pytest-xdist>=3.4', 'setuptools', 'wheel']
@@ -60,11 +61,12 @@ setup(
         'ros-jazzy': ros_wheels('jazzy'),
         'ros-kilted': ros_wheels('kilted'),
         'train': TRAIN,
+        'bags': BAGS,
         'video': VIDEO,
         'test': TEST,
         'lint': LINT,
         'mutation': MUTATION,
-        'dev': TEST + LINT + VIDEO,
+        'dev': TEST + LINT + VIDEO + BAGS,
     },
     entry_points={
         'console_scripts': [
@@ -73,6 +75,8 @@ setup(
             'safety_watchdog = rl_robot_ros.nodes.safety_watchdog:main',
             'learner = rl_robot_ros.nodes.learner:main',
             'mujoco_sim = rl_robot_ros.nodes.mujoco_sim:main',
+            'teleop = rl_robot_ros.nodes.teleop:main',
+            'recorder = rl_robot_ros.nodes.recorder:main',
             'rl-robot = rl_robot_ros.cli:main',
         ],
     },

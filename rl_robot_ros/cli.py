@@ -1,5 +1,5 @@
 """
-``rl-robot``: train, play, evaluate, compare, demonstrate and check, from a terminal.
+``rl-robot``: train, play, evaluate, compare, demonstrate, record and check, from a terminal.
 
 Every value of every node can be given as ``name=value``; ``rl-robot train --list`` shows them all.
 """
@@ -25,6 +25,9 @@ examples:
   rl-robot evaluate runs/seed*                      of several seeds, with intervals
   rl-robot compare runs/* --plot success            learning curves, with intervals
   rl-robot demonstrate --expert arm7 --episodes 50 --output reach.safetensors
+  rl-robot teleop --demonstrations mine.safetensors  move it yourself, keep what you did
+  rl-robot record --output day1                     a rosbag2 file of the whole graph
+  rl-robot import-bag day1 --output day1.safetensors
   rl-robot certify --robot arm7 safety.model_mass_error=0.2
   rl-robot doctor                                   what is missing on this machine
 """
@@ -50,6 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_compare(commands)
     _add_demonstrate(commands)
+    _add_teleop(commands)
+    _add_record(commands)
+    _add_import(commands)
     certificate = commands.add_parser(
         'certify', help='can the safety filter guarantee the limits of a robot?',
         description='Compute how hard every joint can always be braked against everything else, '
@@ -142,6 +148,54 @@ def _add_demonstrate(commands: Any) -> None:
     _add_values(demonstrate)
 
 
+def _add_teleop(commands: Any) -> None:
+    teleop = commands.add_parser(
+        'teleop', help='move the robot yourself',
+        description='Publish teleop_effort from keys or a gamepad, mark success, and keep the rows '
+                    'in which you were in command.  The safety filter stands in front of the '
+                    'motors.  docs/recording.md explains it.')
+    teleop.add_argument('--robot', default='arm7', help='datasheet; default: arm7')
+    teleop.add_argument('--joy', action='store_true',
+                        help='by sensor_msgs/Joy on the topic joy, not by keys')
+    teleop.add_argument('--demonstrations', type=Path, metavar='FILE',
+                        help='safetensors file to write your rows to')
+    teleop.add_argument('--namespace', default='', help='of the graph')
+    _add_values(teleop)
+
+
+def _add_record(commands: Any) -> None:
+    record = commands.add_parser(
+        'record', help='record the whole graph',
+        description='Write every topic of every graph that is heard to a rosbag2 file (MCAP), as '
+                    'it was sent, until Ctrl-C.  docs/recording.md explains it.')
+    record.add_argument('--output', type=Path, metavar='FOLDER',
+                        help='folder to make; default: rosbag2_<date and time>')
+    record.add_argument('--topic', action='append', metavar='NAME', help='one more topic')
+    _add_values(record)
+
+
+def _add_import(commands: Any) -> None:
+    bag = commands.add_parser(
+        'import-bag', help='make demonstrations from a bag',
+        description='Read rows from a rosbag2 file, or join them from joint_states and '
+                    'effort_command, into a file that algorithm.demonstrations takes.  '
+                    'docs/recording.md explains it.')
+    bag.add_argument('bag', type=Path, metavar='BAG', help='folder or file, MCAP or SQLite')
+    bag.add_argument('--output', type=Path, required=True, metavar='FILE',
+                     help='safetensors file to write')
+    bag.add_argument('--robot', help='datasheet of the robot in the bag')
+    bag.add_argument('--task', help='what the robot does there')
+    bag.add_argument('--namespace', help='of the graph, where the bag holds several')
+    bag.add_argument('--join', action='store_true', help='join rows although there is experience')
+    bag.add_argument('--only', choices=('person',),
+                     help='leave rows out in which nobody was in command')
+    bag.add_argument('--goal', metavar='NUMBERS',
+                     help='the goal all the time, such as 0.4,0.1,0.5; default: as recorded')
+    bag.add_argument('--evaluation', action='store_true',
+                     help='joined episodes have the length of an evaluation')
+    _add_values(bag)
+
+
 def _add_robot_choice(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument('--robot', help='datasheet, such as arm7')
@@ -199,6 +253,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == 'demonstrate':
             from rl_robot_ros import demonstrate
             return demonstrate.main(options)
+        if options.command == 'import-bag':
+            from rl_robot_ros import import_bag
+            return import_bag.main(options)
+        if options.command in ('teleop', 'record'):
+            from rl_robot_ros import recording
+            return {'teleop': recording.teleop, 'record': recording.record}[options.command](
+                options)
         if options.command == 'evaluate':
             from rl_robot_ros import evaluation
             return evaluation.evaluate(options)

@@ -30,8 +30,9 @@ from rl_robot_ros.probes import start
 OK, WARN, FAIL = 'ok', 'warn', 'fail'
 REQUIRED = {'numpy': '1.26', 'PyYAML': '6.0', 'safetensors': '0.4', 'mujoco': '3.2',
             'torch': '2.1', 'gymnasium': '0.29'}
-# Reports and the live view need these; all ranges are those of setup.py.
-OPTIONAL = {'tensorboard': '2.14', 'matplotlib': '3.6', 'rich': '13.0', 'pillow': '10.0'}
+# Reports, the live view and bags need these; all ranges are those of setup.py.
+OPTIONAL = {'tensorboard': '2.14', 'matplotlib': '3.6', 'rich': '13.0', 'pillow': '10.0',
+            'rosbags': '0.11.9'}
 INSTALL = 'make train (wheels), or rosdep install and pip install safetensors (apt)'
 GIB = 2 ** 30
 

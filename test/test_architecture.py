@@ -34,12 +34,14 @@ RULES = {
                     'safety', 'tasks', 'robots', 'core'}, {'numpy'}),
     'wire': ({'core'}, {'numpy', *ROS}),
     'wire_goals': ({'wire', 'core'}, {'numpy', *ROS}),
-    'nodes': ({'nodes', 'wire', 'wire_goals', 'policy_file', 'settings', 'runs', 'tasks', 'robots',
-               'safety', 'core'}, {'numpy', *ROS}),
+    'bags': (set(), {'rosbags'}),
+    'nodes': ({'nodes', 'wire', 'wire_goals', 'bags', 'policy_file', 'settings', 'runs', 'tasks',
+               'robots', 'safety', 'core'}, {'numpy', *ROS}),
 }
-MORE = {'nodes/mujoco_sim.py': {'sim'}, 'nodes/learner.py': {'learning', 'algorithms'}}
+MORE = {'nodes/mujoco_sim.py': {'sim'}, 'nodes/learner.py': {'learning', 'algorithms'},
+        'nodes/person_rows.py': {'memory'}}
 # These take seconds to load; whoever can do without them imports them where they are used.
-LAZY = {'matplotlib', 'tensorboard', 'imageio_ffmpeg', 'PIL', 'glfw'}
+LAZY = {'matplotlib', 'tensorboard', 'imageio_ffmpeg', 'PIL', 'glfw', 'rosbags'}
 LIGHT_NODES = ('policy', 'safety_filter', 'safety_watchdog', 'mujoco_sim')
 
 

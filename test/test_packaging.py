@@ -36,6 +36,7 @@ PROVIDERS = {
     'rcl_interfaces': ('ros-jazzy-rclpy', 'rcl_interfaces'),
     'rclpy': ('ros-jazzy-rclpy', 'rclpy'),
     'rich': ('rich', 'python3-rich'),
+    'rosbags': ('rosbags', 'python3-rosbags-pip'),
     'rosgraph_msgs': ('ros-jazzy-rosgraph-msgs', 'rosgraph_msgs'),
     'safetensors': ('safetensors', None),
     'sensor_msgs': ('ros-jazzy-sensor-msgs', 'sensor_msgs'),
@@ -193,7 +194,8 @@ def entry_points(setup):
 def test_entry_points_exist(setup):
     scripts = list(entry_points(setup))
     assert [name for name, _, _ in scripts] == [
-        'policy', 'safety_filter', 'safety_watchdog', 'learner', 'mujoco_sim', 'rl-robot']
+        'policy', 'safety_filter', 'safety_watchdog', 'learner', 'mujoco_sim', 'teleop',
+        'recorder', 'rl-robot']
     for name, path, function in scripts:
         body = ast.parse(path.read_text()).body
         assert function in {node.name for node in body if isinstance(node, ast.FunctionDef)}, name
