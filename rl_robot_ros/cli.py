@@ -151,8 +151,8 @@ def _add_demonstrate(commands: Any) -> None:
 def _add_teleop(commands: Any) -> None:
     teleop = commands.add_parser(
         'teleop', help='move the robot yourself',
-        description='Publish teleop_effort from keys or a gamepad, mark success, and keep the rows '
-                    'in which you were in command.  The safety filter stands in front of the '
+        description='Publish teleop_effort from keys or a gamepad, mark success, and keep the '
+                    'rows in which you were in command.  The safety filter stands in front of the '
                     'motors.  docs/recording.md explains it.')
     teleop.add_argument('--robot', default='arm7', help='datasheet; default: arm7')
     teleop.add_argument('--joy', action='store_true',

@@ -152,8 +152,8 @@ class JoyPilot:
         config, self._until = self._config, -np.inf
         wanted = (config.deadman_button, config.next_button, config.success_button)
         if max(config.axes) >= len(axes) or max(wanted) >= len(buttons):
-            raise ValueError(f'it has {len(axes)} axes and {len(buttons)} buttons, needed are axes '
-                             f'{list(config.axes)} (teleop.axes) and buttons {list(wanted)} '
+            raise ValueError(f'it has {len(axes)} axes and {len(buttons)} buttons, needed are '
+                             f'axes {list(config.axes)} (teleop.axes) and buttons {list(wanted)} '
                              '(teleop.deadman_button, next_button, success_button)')
         values = np.array([axes[axis] for axis in config.axes], dtype=np.float64)
         if not np.isfinite(values).all():
@@ -171,7 +171,7 @@ class JoyPilot:
         return SUCCESS if self._pressed(config.success_button, buttons) else ''
 
     def _pressed(self, button: int, buttons: Sequence[int]) -> bool:
-        """Tell whether a button went down since the last message; a first message tells nothing."""
+        """Tell whether a button went down since the last message; the first one tells nothing."""
         before = self._held.get(button, True)
         self._held[button] = bool(buttons[button])
         return self._held[button] and not before

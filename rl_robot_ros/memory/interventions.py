@@ -58,8 +58,8 @@ class Interventions:
         if not self.counts['rows']:
             return 'a person was in command in no row'
         if not self.counts['episodes']:
-            return f'a person was in command in {self.counts["rows"]} rows, but at the end of no ' \
-                   'episode'
+            return (f'a person was in command in {self.counts["rows"]} rows, but at the end of '
+                    'no episode')
         return ''
 
     def collected(self) -> NDArray[np.float64]:

@@ -22,8 +22,8 @@ from rl_robot_ros.core.rejoin import UnstampedCommands
 from rl_robot_ros.core.transition import RowLayout
 
 LAYOUT = RowLayout(6, 2, FakeTask.reward_terms)
-SAME = ('stamp_sec', 'stamp_nanosec', 'terminated', 'truncated', 'intervened', 'filtered', 'reward',
-        'obs', 'action', 'next_obs', 'terms.number', 'terms.cost')
+SAME = ('stamp_sec', 'stamp_nanosec', 'terminated', 'truncated', 'intervened', 'filtered',
+        'reward', 'obs', 'action', 'next_obs', 'terms.number', 'terms.cost')
 STEPS, LATE = 17, 4  # control periods of an episode; those before a reset comes, where paced
 
 

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.timeout(400)
 
 NODES = ('mujoco_sim', 'safety_filter', 'policy')
 ROBOT = resolve('robot', 'arm7')
-SAME = ('stamp_sec', 'stamp_nanosec', 'terminated', 'truncated', 'intervened', 'filtered', 'reward',
-        'obs', 'action', 'next_obs')
+SAME = ('stamp_sec', 'stamp_nanosec', 'terminated', 'truncated', 'intervened', 'filtered',
+        'reward', 'obs', 'action', 'next_obs')
 
 
 def make_policy(path):
