@@ -24,6 +24,7 @@ from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.nodes.state_stream import COUNTERS
 from rl_robot_ros.nodes.state_stream import NOTHING
 from rl_robot_ros.nodes.state_stream import StateStream
+from rl_robot_ros.robots.dynamics import unmodelled
 
 JOINTS, NUMBERS = 'sensor_msgs/msg/JointState', 'std_msgs/msg/Float64MultiArray'
 POSE = 'geometry_msgs/msg/PoseStamped'
@@ -175,7 +176,7 @@ class GraphStreams:
         if not self.has('effort_controller/commands'):
             raise ValueError(f'{self._bag.path} does not tell what was applied: it needs '
                              f'{self._namespace}/effort_command or effort_controller/commands')
-        if robot.lifted and not robot.gravity_compensated:
+        if not robot.gravity_compensated and not unmodelled(robot):
             raise ValueError(f'{self._bag.path}: effort_controller/commands of {robot.name} holds '
                              'its weight too, an action does not: record effort_command')
         heard, efforts = [], []

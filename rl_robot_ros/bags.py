@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 MOST_ELEMENTS = 20_000_000  # of one array in one message
 NEWEST_QOS = 9  # version of the metadata
+ENDIAN = {b'\0\0': 'be', b'\0\1': 'le'}  # by the first two bytes of a message
 
 
 class Offer(NamedTuple):
@@ -171,8 +172,16 @@ class BagReader:
             except Exception as error:  # see above
                 raise ValueError(self._damaged(error)) from None
             try:
-                message = self._store.deserialize_cdr(data, connection.msgtype)
+                message = self._decode(data, connection.msgtype)
             except Exception:  # see above
                 self.undecodable[connection.topic] += 1
                 continue
             yield connection.topic, received, message
+
+    def _decode(self, data: bytes, kind: str) -> Any:
+        """Decode as rclpy does, which passes over bytes after the end and leaves some itself."""
+        if data[:2] not in ENDIAN:
+            raise ValueError(f'encapsulation {data[:2]!r}')
+        definition = self._store.get_msgdef(kind)
+        read = getattr(definition, f'deserialize_cdr_{ENDIAN[data[:2]]}')
+        return read(data[4:], 0, definition.cls, self._store)[0]

@@ -50,11 +50,11 @@ def mixed(rng, names, **values):
 
 
 def session(rng=None, namespace='', command=True, seed=0):
-    """Play three episodes in lockstep; the first is not there from its start."""
+    """Play three episodes in lockstep, the first not from its start; and a state of a fourth."""
     noise = np.random.default_rng(seed)
     messages, k = [], 0
-    for episode in range(3):
-        length = ROWS * ROBOT.decision_periods
+    for episode in range(4):
+        length = ROWS * ROBOT.decision_periods if episode < 3 else 0
         for i in range(length + 1):
             k += 1
             position, velocity = 0.05 * noise.normal(size=(2, 2))
@@ -69,7 +69,7 @@ def session(rng=None, namespace='', command=True, seed=0):
             names, values = list(ROBOT.actuated), {'effort': effort}
             if rng is not None:
                 names, values = mixed(rng, names, **values)
-            source = 'teleop' if i % 40 > 30 else 'policy'
+            source = 'teleop' if i % 12 > 8 else 'policy'
             messages.append((f'{namespace}/effort_command', JOINTS, k * PERIOD + 1000,
                              wire.joint_state(names, k * PERIOD, source, **values))
                             if command else
@@ -278,3 +278,15 @@ def test_a_disk_that_refuses(tmp_path, monkeypatch):
     assert ends and 'No space left on device' in made.failure
     with BagReader(tmp_path / 'bag') as bag:
         assert bag.counts == {'/a': 1}
+
+
+def test_bytes_after_the_end_of_a_message(tmp_path):
+    """`rclpy.serialization` itself leaves some where a sequence is empty."""
+    message = wire.joint_state(['a'], 7, 'mark', effort=[1.5])
+    bag = write(tmp_path / 'bag', [('/a', JOINTS, 1, message),
+                                   ('/a', JOINTS, 2, serialize_message(message) + bytes(9)),
+                                   ('/a', JOINTS, 3, b'\0\2\0\0'), ('/a', JOINTS, 4, b'')])
+    with BagReader(bag) as reader:
+        found = [m for _, _, m in reader.messages(['/a'])]
+        assert [m.effort.tolist() for m in found] == [[1.5], [1.5]]
+        assert reader.undecodable == {'/a': 2}

@@ -52,6 +52,11 @@ class TeleopConfig:
     max_rows: int = option(200_000, 'rows in that file at most', unit='rows', low=1,
                            high=10_000_000)
 
+    def __post_init__(self) -> None:
+        """Check that there is an axis; raises ValueError."""
+        if not self.axes:
+            raise ValueError('teleop.axes: got none, a gamepad moves a robot by at least one')
+
 
 class KeyPilot:
     """

@@ -46,6 +46,7 @@ KEYS = """
 y             success: end the episode  space            let go
 ?             this help                 q, Ctrl-C        end
 """
+ANSWER_SHOWN = 5.0  # [s]
 BUTTONS = "Hold the dead man's button (teleop.deadman_button) to be in command; Ctrl-C ends."
 
 
@@ -67,8 +68,8 @@ class TeleopNode(RobotNode):
         self._writer = wire.JointWriter(self.robot.actuated)
         self._efforts = self.create_publisher(JointState, 'teleop_effort', COMMAND_QOS)
         self._label = self.create_client(Trigger, 'policy/label_success')
-        self._phase = ''
-        self._said = ''
+        self._phase = ''  # of the safety filter, and why
+        self._said = ('', 0.0)  # an answer, and until when it is shown [s]
         self._line = ''
         self.create_subscription(DiagnosticStatus, 'safety_filter/state', self._on_phase,
                                  LATCHED_QOS)
@@ -84,7 +85,7 @@ class TeleopNode(RobotNode):
             self._keyboard = stack.enter_context(Keyboard())
             print(KEYS)
         self.every(1.0 / self.config.rate, self._command)
-        self.every(0.1, self._show)
+        self.every(0.1 if sys.stdout.isatty() else 5.0, self._show)
 
     # -- what the person does -----------------------------------------------------------------
 
@@ -123,37 +124,40 @@ class TeleopNode(RobotNode):
 
     def _label_success(self) -> None:
         if not self._label.service_is_ready():
-            self._said = 'no policy to tell of a success (policy/label_success)'
+            self._say('no policy to tell of a success (policy/label_success)')
             return
         future = self._label.call_async(Trigger.Request())
 
         def answered(done: Any) -> None:
             self.counts['labelled'] += done.result().success
-            self._said = done.result().message
+            self._say(done.result().message)
         future.add_done_callback(answered)
+
+    def _say(self, text: str) -> None:
+        self._said = text, time.monotonic() + ANSWER_SHOWN
 
     # -- what the person sees -----------------------------------------------------------------
 
     def _on_phase(self, message: DiagnosticStatus) -> None:
-        self._phase = next((pair.value for pair in message.values if pair.key == 'phase'), '')
-        if message.message:
-            self._said = f'safety_filter: {message.message}'
+        phase = next((pair.value for pair in message.values if pair.key == 'phase'), '')
+        self._phase = ': '.join(filter(None, [f'filter {phase}', message.message]))
 
     def _show(self) -> None:
         """Write one line over itself, where it has changed."""
-        pilot = self.pilot
-        who = ('you are in command' if pilot.action(time.monotonic()) is not None
-               else 'the policy is in command')
+        pilot, now = self.pilot, time.monotonic()
+        who = ('you are in command' if pilot.action(now) is not None
+               else 'you are not in command')
         if not self._efforts.get_subscription_count():
             who = 'nobody listens to teleop_effort'
         parts = [self.robot.actuated[pilot.first], f'effort {pilot.level:.0%}', who]
         if pilot.keeps:
             parts.append('stays')
-        if self._phase:
-            parts.append(f'filter {self._phase}')
+        parts.append(self._phase)
         if self.rows is not None:
             parts.append(self.rows.summary())
-        line = ' | '.join([*parts, *filter(None, [self._said])])
+        if now < self._said[1]:
+            parts.append(self._said[0])
+        line = ' | '.join(filter(None, parts))
         if line != self._line:
             self._line = line
             print(f'\r\x1b[K{line[:200]}' if sys.stdout.isatty() else line,

@@ -24,13 +24,14 @@ from rl_robot_ros.core.transition import RowLayout
 LAYOUT = RowLayout(6, 2, FakeTask.reward_terms)
 SAME = ('stamp_sec', 'stamp_nanosec', 'terminated', 'truncated', 'intervened', 'filtered',
         'reward', 'obs', 'action', 'next_obs', 'terms.number', 'terms.cost')
+COUNT = 150  # states
 STEPS, LATE = 17, 4  # control periods of an episode; those before a reset comes, where paced
 
 
 class Tape:
     """An actor that plays alone, and what somebody else has recorded of it."""
 
-    def __init__(self, mode, seed, count=150):
+    def __init__(self, mode, seed):
         self.rng = np.random.default_rng(seed)
         self.graph = Graph(train_steps=STEPS, seed=seed)
         task = self.graph.task
@@ -40,7 +41,7 @@ class Tape:
         self.states, self.commands, self.requests, self.goals = [], {}, {}, []
         self.graph.weights()
         self.episode, self.over = 0, 0
-        for k in range(1, count):
+        for k in range(1, COUNT):
             self.play(k)
 
     def tick(self):
@@ -79,7 +80,9 @@ class Tape:
         effort = asked + (0.1 if self.rng.random() < 0.3 or source == 'teleop' else 0.0)
         self.commands[k * PERIOD] = Command(k * PERIOD, effort, source)
         self.graph.command(k, effort, source)
-        if self.mode != HARDWARE and self.rng.random() < 0.02 and self.graph.actor.label_success():
+        # Where nobody hears of the next episode, nobody knows that a label has ended this one.
+        if self.mode != HARDWARE and k < COUNT - 2 * STEPS and self.rng.random() < 0.02 \
+                and self.graph.actor.label_success():
             self.labelled.add(k)
         if self.rng.random() < 0.1:
             self.graph.actor.on_goal(self.rng.normal(size=1))
