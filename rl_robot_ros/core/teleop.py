@@ -124,7 +124,7 @@ class KeyPilot:
 
     @property
     def first(self) -> int:
-        """The joint that is moved next."""
+        """Return the joint that is moved next."""
         return self.selected
 
 

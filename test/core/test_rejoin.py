@@ -122,8 +122,8 @@ def test_rows_are_those_of_the_actor(mode, seed):
     joined, notes = tape.rejoined()
     made = tape.made()
     # An actor that begins has the simulator reset: its first state belongs to nobody.
-    assert notes.counts.get(rejoin.NO_START, 0) == (0 if mode == HARDWARE else
-                                                   {LOCKSTEP: 1, PACED: LATE}[mode])
+    unused = {LOCKSTEP: 1, PACED: LATE, HARDWARE: 0}[mode]
+    assert notes.counts.get(rejoin.NO_START, 0) == unused
     assert set(notes.counts) <= {rejoin.NO_START, rejoin.NO_END}
     assert len(made) > 20 and len(joined) == len(made)
     same(tape, joined, made)
