@@ -13,11 +13,10 @@ from pathlib import Path
 import sys
 import time
 from typing import Any
-from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 from rl_robot_ros.bags import BagWriter
 from rl_robot_ros.bags import Offer
 from rl_robot_ros.core.config import option
@@ -27,8 +26,10 @@ from rl_robot_ros.nodes.graph_topics import belongs
 from rl_robot_ros.nodes.graph_topics import listening_qos
 from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
+from rl_robot_ros.nodes.topic_tap import TopicTap
 
 LOOK_PERIOD = 0.2  # [s] between two looks for new topics
+DRAIN_PERIOD = 0.01  # [s] in which no more than `graph_topics.DEPTH` messages of a topic may come
 END_TIMEOUT = 60.0  # [s] for what waits to be written at the end
 
 
@@ -50,14 +51,6 @@ class RecordConfig:
         return {'/' + name.lstrip('/') for name in names if name}
 
 
-class Followed(NamedTuple):
-    """One topic that is recorded."""
-
-    subscription: Subscription
-    qos: QoSProfile
-    connection: Any  # the bag's
-
-
 class RecorderNode(RobotNode):
     """See the module docstring."""
 
@@ -66,7 +59,9 @@ class RecorderNode(RobotNode):
         self.config = self.configure(RecordConfig, 'record.')
         path = Path(self.config.output or time.strftime('rosbag2_%Y_%m_%d-%H_%M_%S'))
         self._bag = BagWriter(path)
-        self._followed: dict[str, Followed] = {}
+        self._taps: dict[str, TopicTap] = {}
+        self._listener = Node('recorder_taps', namespace=self.get_namespace(),
+                              use_global_arguments=False)
         self._passed: set[str] = set()  # topics that cannot be recorded
         self._more = self.config.more
         self.thread = BagThread(self._bag, self.config.queue * MIB, self.config.keep_free * MIB,
@@ -74,6 +69,7 @@ class RecorderNode(RobotNode):
         self.thread.start()
         print(f'recording to {path}, Ctrl-C ends', flush=True)
         self.every(LOOK_PERIOD, self._look)
+        self.every(DRAIN_PERIOD, self._drain)
 
     def _look(self) -> None:
         """Follow what is new, and listen otherwise where a publisher offers something else."""
@@ -83,14 +79,13 @@ class RecorderNode(RobotNode):
             offers = [info.qos_profile for info in self.get_publishers_info_by_topic(topic)]
             if not offers:
                 continue
-            known, qos = self._followed.get(topic), listening_qos(offers)
-            if known is None:
+            tap, qos = self._taps.get(topic), listening_qos(offers)
+            if tap is None:
                 self._follow(topic, kinds, qos, offers)
-            elif (known.qos.reliability, known.qos.durability) != (qos.reliability,
-                                                                   qos.durability):
-                self.destroy_subscription(known.subscription)
-                self._followed[topic] = known._replace(
-                    qos=qos, subscription=self._subscribe(topic, kinds[0], qos, known.connection))
+            elif (tap.qos.reliability, tap.qos.durability) != (qos.reliability, qos.durability):
+                tap.listen(qos)
+            if topic in self._taps:
+                self._taps[topic].publishers = len(offers)
 
     def _follow(self, topic: str, kinds: list[str], qos: QoSProfile,
                 offers: list[QoSProfile]) -> None:
@@ -102,8 +97,19 @@ class RecorderNode(RobotNode):
         connection = self._bag.add(topic, kinds[0], [
             Offer(int(offer.reliability), int(offer.durability), int(offer.history), offer.depth)
             for offer in offers])
-        self._followed[topic] = Followed(self._subscribe(topic, kinds[0], qos, connection), qos,
-                                         connection)
+        self._taps[topic] = TopicTap(
+            self._listener, topic, message_class(kinds[0]), qos,
+            lambda received, data: self.thread.put(topic, connection, received, data))
+
+    def _drain(self) -> None:
+        """Take what has come on every topic."""
+        for tap in self._taps.values():
+            tap.drain()
+
+    @property
+    def lost(self) -> int:
+        """Messages that were published and never came, as far as their numbers tell."""
+        return sum(tap.lost for tap in self._taps.values())
 
     def _problem(self, kinds: list[str]) -> str:
         """Say why messages of these types cannot be recorded."""
@@ -117,31 +123,28 @@ class RecorderNode(RobotNode):
             return f'{kinds[0]} is not installed'
         return ''
 
-    def _subscribe(self, topic: str, kind: str, qos: QoSProfile, connection: Any) -> Subscription:
-        put = self.thread.put
-        return self.create_subscription(
-            message_class(kind), topic,
-            lambda data: put(topic, connection, time.time_ns(), data), qos, raw=True)
-
     def describe(self) -> tuple[bytes, str, dict[str, Any]]:
         """Tell what was written and what not."""
-        values = {'topics': len(self._followed), 'topics_passed': len(self._passed),
-                  'written': self.thread.written.total(), 'dropped': self.thread.dropped}
+        values = {'topics': len(self._taps), 'topics_passed': len(self._passed),
+                  'written': self.thread.written.total(), 'dropped': self.thread.dropped,
+                  'lost': self.lost}
         if self.thread.failure:
             return DiagnosticStatus.ERROR, self.thread.failure, values
         if self.thread.dropped:
             return DiagnosticStatus.WARN, 'the disk is too slow (parameter record.queue)', values
+        if self.lost:
+            return DiagnosticStatus.WARN, 'messages get lost: the machine is busy', values
         return DiagnosticStatus.OK, 'recording', values
 
     def close(self) -> None:
         """Write what waits, end the bag and say what is in it."""
-        for followed in self._followed.values():
-            self.destroy_subscription(followed.subscription)
+        self._drain()
+        self._listener.destroy_node()
         in_time = self.thread.close(END_TIMEOUT)
-        for topic in sorted(self._followed):
+        for topic in sorted(self._taps):
             print(f'{self.thread.written[topic]:9d}  {topic}')
         print(f'{self.thread.written.total():9d}  messages in {self._bag.path}, '
-              f'{self.thread.dropped} dropped', flush=True)
+              f'{self.thread.dropped} dropped, {self.lost} lost on the way', flush=True)
         problem = self.thread.failure or ('' if in_time else
                                           f'the disk took more than {END_TIMEOUT:g} s')
         if problem:
