@@ -1,6 +1,8 @@
 import pytest
 from rl_robot_ros import cli
 from rl_robot_ros import commands
+from rl_robot_ros.core.teleop import TeleopConfig
+from rl_robot_ros.recording import node_arguments
 from rl_robot_ros.settings import Settings
 
 
@@ -12,7 +14,8 @@ def run(capsys, *words):
 
 
 @pytest.mark.parametrize('words', [[], ['train'], ['play'], ['evaluate'], ['compare'],
-                                   ['demonstrate'], ['doctor']])
+                                   ['demonstrate'], ['teleop'], ['record'], ['import-bag'],
+                                   ['doctor']])
 def test_help_teaches(capsys, words):
     with pytest.raises(SystemExit) as end:
         cli.main([*words, '--help'])
@@ -52,6 +55,27 @@ def test_bad_words_are_explained(capsys, tmp_path, words, says):
     assert status == 2
     assert says in error and error.startswith('rl-robot train: ')
     assert not list(tmp_path.iterdir()), 'a refused command leaves no run behind'
+
+
+@pytest.mark.parametrize('words, says', [
+    (['teleop', '--robot', 'arm9'], "no robot 'arm9'"),
+    (['teleop', 'task.bonus=2'], 'unknown parameter task.bonus; allowed are those that begin with '
+                                 'teleop.'),
+    (['teleop', 'teleop.rate=1'], 'teleop.rate: got 1.0, allowed is [10.0, 500.0] Hz'),
+    (['teleop', 'teleop.axes='], 'teleop.axes: got none'),
+    (['record', 'record.queues=3'], 'unknown parameter record.queues'),
+    (['import-bag', '/no/such/bag', '--output', '/no/such/rows'], 'there is no bag /no/such/bag'),
+])
+def test_recording_is_refused_before_a_node_starts(capsys, words, says):
+    status, _, error = run(capsys, *words)
+    assert status == 2 and says in error, error
+
+
+def test_a_node_gets_its_parameters_as_they_were_meant():
+    given = {'teleop.demonstrations': '2026', 'teleop.axes': '3', 'teleop.rate': '20'}
+    assert node_arguments(given, TeleopConfig, 'teleop.', '/arm/') == [
+        '--ros-args', '-p', 'teleop.demonstrations:="2026"', '-p', 'teleop.axes:=[3]',
+        '-p', 'teleop.rate:=20.0', '-r', '__ns:=/arm']
 
 
 @pytest.mark.parametrize('command', ['play', 'evaluate'])

@@ -117,7 +117,7 @@ def show(graph, person, session):
         graph.until(what, look)
     until('the terminal is taken over', lambda: 'select a joint' in person.said)
     session.modes = [person.before, person.modes]
-    until('rows of the policy', lambda: len(flags) > 50)
+    until('rows of the policy', lambda: len(flags) > 8)
     person.press(b'2c')
     until('rows of the person', lambda: all(flags[-8:]))
     until('a push', lambda: any(effort[1] > 0.0 for effort in session.teleop), b'\x1b[A')
