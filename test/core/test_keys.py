@@ -15,7 +15,7 @@ PIECES = st.lists(st.binary(max_size=5) | st.sampled_from(
     (b'\x1b[A\x1b[B\x1bOA\x1bOB', ['up', 'down', 'up', 'down']),
     (b'\t\r\n\x04', ['tab', 'enter', 'enter', 'end']),
     (b'\x1b[3~\x1b[1;5Aq', ['q']),
-    (b'\x1bw\x1b\x1b[A', ['w', 'up']),
+    (b'\x1bw\x1b\x1b[A\x1b[\x1b[B', ['w', 'up', 'down']),
     ('ä€'.encode() + b'\x00\x7fs', ['s']),
     (b'\x1b[' + b'0' * 2 * LONGEST + b'w', ['0'] * (LONGEST + 1) + ['w']),
 ])
