@@ -56,10 +56,15 @@ class Reservation:
         self.use(**self.first)
 
     def use(self, **numbers: int) -> None:
-        """Make sure that these numbers are reserved, before they are used."""
+        """
+        Make sure that these numbers are reserved, before they are used.
+
+        :raises OSError: the file can't be written; the next call tries again.
+        """
         if all(number < self._reserved[name] for name, number in numbers.items()):
             return
-        self._reserved = {name: max(self._reserved[name], numbers.get(name, 0) + span)
-                          for name, span in self._spans.items()}
+        reserved = {name: max(self._reserved[name], numbers.get(name, 0) + span)
+                    for name, span in self._spans.items()}
         if self._path is not None:
-            write_atomically(self._path, json.dumps(self._reserved))
+            write_atomically(self._path, json.dumps(reserved))
+        self._reserved = reserved
