@@ -196,9 +196,10 @@ class OnPolicy(Algorithm):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything, collected rows included."""
+        rows, lengths, whole = self.rollout.parts()
         return {
             'network': self.network_name, 'updates': self.updates,
-            'rollout': torch.from_numpy(self.rollout.rows()),
+            'rollout': torch.from_numpy(rows), 'pieces': lengths, 'whole_pieces': whole,
             'actor': self.actor.flat, 'critic': self.critic.flat,
             'actor_adam': self.actor_adam.state_dict(),
             'critic_adam': self.critic_adam.state_dict(),
@@ -210,7 +211,7 @@ class OnPolicy(Algorithm):
         require_network(state, self.network_name)
         self.updates = state['updates']
         self.rollout = Rollout(self.layout, self.config.max_policy_lag, self.partial)
-        self.rollout.add(state['rollout'].numpy())
+        self.rollout.restore(state['rollout'].numpy(), state['pieces'], state['whole_pieces'])
         self.actor.flat.copy_(state['actor'])
         self.critic.flat.copy_(state['critic'])
         self.actor_adam.load_state_dict(state['actor_adam'])

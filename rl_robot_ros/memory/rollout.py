@@ -116,10 +116,18 @@ class Rollout:
         person = rows[:, self.layout.column('intervened').start] != 0.0
         return Block(rows, last, (lag <= self.max_policy_lag) & ~person)
 
-    def rows(self) -> NDArray[np.float64]:
-        """Return all that is kept; another rollout that adds it is in the same state."""
-        parts = self._whole + [part for parts in self._open.values() for part in parts]
-        return np.concatenate(parts) if parts else np.zeros((0, self.layout.width))
+    def parts(self) -> tuple[NDArray[np.float64], list[int], int]:
+        """Return all that is kept: rows, lengths of their pieces, how many of these are whole."""
+        pieces = [*self._whole, *(np.concatenate(parts) for parts in self._open.values())]
+        rows = np.concatenate(pieces) if pieces else np.zeros((0, self.layout.width))
+        return rows, list(map(len, pieces)), len(self._whole)
+
+    def restore(self, rows: NDArray[np.float64], lengths: list[int], whole: int) -> None:
+        """Keep what `parts` of another rollout has returned, and nothing else."""
+        pieces = np.split(rows, np.cumsum(lengths)[:-1]) if lengths else []
+        epoch = self.layout.column('epoch').start
+        self._whole = pieces[:whole]
+        self._open = {float(piece[0, epoch]): [piece] for piece in pieces[whole:]}
 
 
 def returns_to_go(reward: Vector, last: NDArray[np.bool_], bootstrap: Vector,
