@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+import re
 import time
 
 import numpy as np
@@ -16,6 +17,13 @@ from std_msgs.msg import Float64MultiArray
 
 RESENT_MESSAGES = 20  # at once, ten times a second; readers keep the last 100
 MAX_BATCH_BYTES = 60_000  # one UDP datagram; larger messages are fragmented
+OLDEST = re.compile(r'epoch (\d{1,16}), from (\d{1,16}) on')
+
+
+def oldest_kept(answer: str) -> tuple[int, int] | None:
+    """Read epoch and number of the oldest row that a policy keeps from its answer to a resend."""
+    found = OLDEST.search(answer)
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 class ExperienceSender:
@@ -35,6 +43,7 @@ class ExperienceSender:
         self._kept: deque[Vector] = deque(maxlen=config.keep_rows)
         self._again: deque[Vector] = deque()
         self._first = 0.0
+        self._newest: Vector | None = None
 
     @property
     def heard(self) -> bool:
@@ -47,6 +56,7 @@ class ExperienceSender:
             self._first = time.monotonic()
         self._batch.append(row)
         self._kept.append(row)
+        self._newest = row
         self.counts['rows'] += 1
         if last or len(self._batch) >= self.config.batch_rows:
             self.flush()
@@ -64,11 +74,17 @@ class ExperienceSender:
             self.counts['rows_sent'] += len(self._batch)
             self._batch = []
 
-    def resend(self) -> int:
-        """Begin to send all kept rows again, oldest first; returns how many."""
+    def resend(self) -> str:
+        """Begin to send all kept rows again, oldest first; says how many, and from which on."""
         self.flush()
         self._again = deque(self._kept)
-        return len(self._again)
+        answer = f'{len(self._again)} rows'
+        if self.layout is None or self._newest is None:
+            return answer
+        # Who asks can tell from this which rows nobody has any more.
+        epoch, seq = (self.layout.column(name).start for name in ('epoch', 'seq'))
+        first = self._again[0][seq] if self._again else self._newest[seq] + 1.0
+        return f'{answer} of epoch {self._newest[epoch]:.0f}, from {first:.0f} on'
 
     def _send_again(self) -> None:
         """Send a part of what was asked for again: all at once would overrun the reader."""

@@ -223,8 +223,7 @@ class PolicyNode(RobotNode):
         return response
 
     def _on_resend(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        count = self.experience.resend()
-        response.success, response.message = True, f'{count} rows'
+        response.success, response.message = True, self.experience.resend()
         return response
 
     def _on_label_success(self, _: Trigger.Request,
