@@ -14,6 +14,8 @@ from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.env import RobotEnv
+from rl_robot_ros.learning.row_log import Reader
+from rl_robot_ros.learning.store import ROWS
 from rl_robot_ros.memory.demonstrations import save_demonstrations
 from rl_robot_ros.memory.demonstrations import whole_episodes
 from rl_robot_ros.runs import find_config
@@ -89,12 +91,12 @@ def of_run(run: Path, episodes: int) -> tuple[RowLayout, NDArray[np.float64]]:
     """
     settings = Settings.resolve(find_config(run))
     _, layout = rows_of(settings)
-    values = [np.fromfile(path, dtype=np.float64) for path in sorted(run.glob('replay/*.rows'))]
-    if not values:
-        raise ValueError(f'{run} keeps no rows: algorithm {settings.graph.algorithm} has no '
-                         'replay, or there was no checkpoint yet; record with --algorithm sac')
-    flat = np.concatenate(values)
-    rows = flat[:len(flat) // layout.width * layout.width].reshape(-1, layout.width)
+    parts = [record.rows for record in Reader(run / ROWS, layout, print).read()]
+    if not parts:
+        raise ValueError(f'{run} keeps no rows: none has come yet, or the run is of a version '
+                         f'before {ROWS}/')
+    rows = np.concatenate(parts)
+    rows = rows[rows[:, layout.column('evaluation').start] == 0.0]
     whole = whole_episodes(rows, layout)
     person = layout.column('intervened')
     shown = [episode for episode in whole if episode[:, person].all()]

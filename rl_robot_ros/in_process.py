@@ -57,7 +57,8 @@ def train_in_process(settings: Settings, stop: list[int],
     session = make_session(settings)
     reporter = _Reporter(session, tell, stop)
     # A resumed run in the same stream of numbers would repeat its first episodes.
-    world = settings.values, session.contract.schema, (session.seed, session.trainer.rows)
+    world = (settings.values, session.contract.schema,
+             (session.seed, session.trainer.inbox.position))
     actors = settings.values['in_process.actors']
     with Beside(actors, *world, reporter) if actors else Here(*world, reporter) as policies:
         session.prepare()
@@ -87,8 +88,8 @@ def _train(session: Session, policies: Here | Beside, ahead: bool, over: _Report
         blocks = policies.take()
         if ahead:
             begin()
-        for rows in blocks:
-            trainer.ingest(rows)
+        for number, rows in enumerate(blocks):
+            trainer.ingest(rows, f'actor_{number}')
         while not over() and (trainer.inbox.waiting or trainer.owed >= 1.0):
             session.work(0.0)
         if not ahead:

@@ -7,7 +7,7 @@ Run directories: where they are, what they hold, which policy is the newest.
         config.yaml          every parameter, explicit (a ROS parameter file)
         policy.safetensors   the newest weights, ready to play
         checkpoints/         everything a learner needs to go on
-        replay/              the rows it learns from
+        rows/                every row that it took, see docs/durability.md
         metrics.csv          one line every few seconds
         learning_curve.png   drawn from it
         tensorboard/         the same, live

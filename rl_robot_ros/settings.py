@@ -166,6 +166,8 @@ class LearnerConfig:
     checkpoint_period: float = option(60.0, 'between two checkpoints', unit='s', low=1.0,
                                       high=86_400.0)
     checkpoints: int = option(3, 'checkpoints kept', low=1, high=1000)
+    log_period: float = option(0.2, 'until rows are on disk', unit='s', low=1e-3, high=10.0)
+    log_gigabytes: float = option(20.0, 'rows on disk, at most', unit='GB', low=0.1, high=1e5)
     key_file: str = option('', 'file with a key shared with the policies; empty: no signatures')
 
 

@@ -7,6 +7,9 @@ from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.demonstrate import rows_of
 from rl_robot_ros.in_process import make_session
 from rl_robot_ros.in_process import train_in_process
+from rl_robot_ros.learning.segments import head
+from rl_robot_ros.learning.segments import pack
+from rl_robot_ros.learning.segments import Record
 from rl_robot_ros.memory.demonstrations import load_demonstrations
 from rl_robot_ros.settings import Settings
 from run_folders import make_run
@@ -73,8 +76,8 @@ def recorded(folder, persons):
     rows[:, layout.column('seq').start] = np.arange(12)
     rows[3::4, layout.column('truncated')] = 1.0
     rows[persons, layout.column('intervened')] = 1.0
-    (run / 'replay').mkdir()
-    (run / 'replay' / '000000.rows').write_bytes(rows.tobytes())
+    (run / 'rows').mkdir()
+    (run / 'rows' / '000.rows').write_bytes(head(layout) + pack(Record(0, '', rows)))
     return run, layout, rows
 
 

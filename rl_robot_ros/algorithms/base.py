@@ -4,7 +4,7 @@ What a learning algorithm is: the seam between the trainer and everything that l
 A new algorithm is one file that defines a class with these members and names it ``ALGORITHM``.
 The trainer calls it from one thread, in this order, for ever::
 
-    algorithm.policy_version = 7           (the version of the weights that were pushed last)
+    algorithm.policy_version = 7           (how often weights were pushed so far)
     algorithm.add(rows)
     while <updates are owed> and algorithm.ready:
         algorithm.update()
@@ -56,7 +56,9 @@ class Algorithm(ABC):
     on_policy: ClassVar[bool] = False
     needs_demonstrations: ClassVar[bool] = False  # has nothing else to learn from
 
-    policy_version: int = 0  # set by the trainer: version of the weights pushed last
+    # Set by the trainer: pushes so far; `policy_version` in rows is counted likewise, whatever
+    # versions went out (`learning.versions`).
+    policy_version: int = 0
 
     @abstractmethod
     def __init__(self, contract: PolicyContract, layout: RowLayout, config: Any,

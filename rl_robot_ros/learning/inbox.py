@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+import logging
 import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.learning.segments import Record
 
 CAPACITY = 200_000  # rows
+MOST_RESTORED = 500_000  # rows that may wait after a restart
 MAX_EPOCHS = 1000  # policy processes that are remembered
 MAX_MISSING = 100_000  # rows per policy process that may still come
+MAX_SKIPPED = 10_000  # places where rows were dropped that are remembered
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -31,37 +37,73 @@ class Inbox:
 
     Every policy process has an `epoch` and numbers its rows by `seq`: gaps, duplicates and
     restarts are seen and counted here.  A row that was missing is taken when it is sent again
-    (`policy/resend`), every other one once.
+    (`policy/resend`), every other one once.  What is taken gets a position, in the order in which
+    it came.
 
     :param layout: layout of the rows.
-    :param capacity: rows that may wait; then the oldest batch is dropped and counted.
+    :param capacity: rows that may wait; then the oldest record is dropped and counted.
     """
 
     def __init__(self, layout: RowLayout, capacity: int = CAPACITY) -> None:
         self._epoch = layout.column('epoch').start
         self._seq = layout.column('seq').start
         self._capacity = capacity
-        self._batches: deque[NDArray[np.float64]] = deque()
+        self._records: deque[Record] = deque()
         self._changed = threading.Condition()
+        self.journal: Callable[[Record], None] | None = None  # is told all that is taken
         self.waiting = 0
+        self.position = 0  # of the next row
+        self._skipped: deque[list[int]] = deque(maxlen=MAX_SKIPPED)  # [start, end) of dropped rows
         self._known: dict[int, Known] = {}
         self.counts = dict.fromkeys(('rows', 'gaps', 'lost', 'duplicates', 'dropped',
                                      'policy_epochs'), 0)
 
-    def put(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Take rows of one policy, in order; returns those that are new."""
-        # Known and waiting change together: a checkpoint must not see one without the other.
+    def put(self, rows: NDArray[np.float64], source: str = '') -> NDArray[np.float64]:
+        """
+        Take rows of one policy, in order; returns those that are new.
+
+        :param source: goes with them, such as the namespace of the policy.
+        """
+        # Known, waiting and journal change together: a checkpoint must not see one without the
+        # others.
         with self._changed:
             rows = self._new(rows)
             if len(rows):
-                self._batches.append(rows)
-                self.waiting += len(rows)
-                while self.waiting > self._capacity and len(self._batches) > 1:
-                    dropped = len(self._batches.popleft())
-                    self.waiting -= dropped
-                    self.counts['dropped'] += dropped
+                record = Record(self.position, source, rows)
+                if self.journal is not None:
+                    self.journal(record)
+                self._append(record)
+                self._keep_to(self._capacity)
                 self._changed.notify()
         return rows
+
+    def restore(self, record: Record) -> None:
+        """
+        Take rows again that were taken, but not learned from, before a restart.
+
+        A learner that was paused for long may have left more of them than memory can hold.
+        """
+        with self._changed:
+            self._new(record.rows)
+            self._append(record)
+            self._keep_to(MOST_RESTORED)
+            self._capacity = max(self._capacity, 2 * self.waiting)
+
+    def _append(self, record: Record) -> None:
+        self._records.append(record)
+        self.waiting += len(record.rows)
+        self.position = record.end
+
+    def _keep_to(self, capacity: int) -> None:
+        """Drop the oldest records beyond a capacity, but for the newest one."""
+        while self.waiting > capacity and len(self._records) > 1:
+            record = self._records.popleft()
+            self.waiting -= len(record.rows)
+            self.counts['dropped'] += len(record.rows)
+            if self._skipped and self._skipped[-1][1] == record.position:
+                self._skipped[-1][1] = record.end
+            else:
+                self._skipped.append([record.position, record.end])
 
     def _new(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         epochs = dict.fromkeys(rows[:, self._epoch].tolist())
@@ -100,36 +142,73 @@ class Inbox:
         known = self._known.get(epoch)
         return 0 if known is None else len(known.missing)
 
-    def get(self, timeout: float) -> NDArray[np.float64] | None:
-        """Return the oldest batch, or None after `timeout` seconds."""
-        with self._changed:
-            if not self._batches:
-                self._changed.wait(timeout)
-            if not self._batches:
-                return None
-            rows = self._batches.popleft()
-            self.waiting -= len(rows)
-            return rows
+    def give_up(self, epoch: int, first: int | None = None) -> int:
+        """
+        Count missing rows as lost, because nobody has them any more.
 
-    def put_back(self, rows: NDArray[np.float64]) -> None:
-        """Return the rest of a batch; it is the next to be read."""
+        :param first: number of the oldest row that is still kept; None where none is.
+        :returns: how many.
+        """
         with self._changed:
-            self._batches.appendleft(rows)
-            self.waiting += len(rows)
+            known = self._known.get(epoch, Known())
+            lost = {seq for seq in known.missing if first is None or seq < first}
+            known.missing -= lost
+            self.counts['lost'] += len(lost)
+            self.counts['gaps'] -= len(lost)
+        if lost:
+            logger.warning('%d rows of policy epoch %d are lost: it does not keep them any more '
+                           '(experience.keep_rows)', len(lost), epoch)
+        return len(lost)
+
+    def get(self, timeout: float) -> Record | None:
+        """Return the oldest record, or None after `timeout` seconds."""
+        with self._changed:
+            if not self._records:
+                self._changed.wait(timeout)
+            if not self._records:
+                return None
+            record = self._records.popleft()
+            self.waiting -= len(record.rows)
+            return record
+
+    def put_back(self, record: Record) -> None:
+        """Return the rest of a record; it is the next to be read."""
+        with self._changed:
+            self._records.appendleft(record)
+            self.waiting += len(record.rows)
+
+    @property
+    def taken(self) -> int:
+        """Return the position of the next row to be read."""
+        records = self._records
+        return records[0].position if records else self.position
+
+    def skipped(self, record: Record) -> NDArray[np.bool_]:
+        """Tell of which rows of a record were dropped, shape (N,)."""
+        where = np.arange(record.position, record.end)
+        dropped = np.zeros(len(where), np.bool_)
+        for start, end in self._skipped:
+            dropped |= (where >= start) & (where < end)
+        return dropped
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what must survive a restart: which rows are known, and the counts."""
+        """Return what must survive a restart: position, which rows are known, the counts."""
         with self._changed:
-            # Rows that still wait were not learned from: they are wanted again.
+            # Rows that still wait were not learned from: they are wanted again, from the log or
+            # from the policy.
             waiting = {(int(row[self._epoch]), int(row[self._seq]))
-                       for batch in self._batches for row in batch}
+                       for record in self._records for row in record.rows}
             known = {epoch: [known.upcoming, *sorted(
                 known.missing | {s for e, s in waiting if e == epoch and s < known.upcoming})]
                 for epoch, known in self._known.items()}
-        return {'known': known, 'counts': dict(self.counts)}
+            counts = {**self.counts, 'rows': self.counts['rows'] - self.waiting}
+            return {'position': self.taken, 'known': known, 'counts': counts,
+                    'skipped': [list(part) for part in self._skipped]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
+        self.position = state['position']
         self._known = {epoch: Known(numbers[0], set(numbers[1:]))
                        for epoch, numbers in state['known'].items()}
+        self._skipped.extend(list(part) for part in state['skipped'])
         self.counts.update(state['counts'])

@@ -8,6 +8,7 @@ The learner node and in-process training drive the same session.  One thread cal
 from __future__ import annotations
 
 import csv
+from dataclasses import asdict
 import logging
 import math
 from pathlib import Path
@@ -20,23 +21,21 @@ from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.algorithms.base import make_contract
 from rl_robot_ros.algorithms.base import NonFiniteLoss
 from rl_robot_ros.core.effort_sets import CONTINUOUS
-from rl_robot_ros.core.files import Reservation
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightSet
-from rl_robot_ros.learning.checkpoint import Checkpoints
-from rl_robot_ros.learning.checkpoint import RowLog
+from rl_robot_ros.learning.store import Store
 from rl_robot_ros.learning.trainer import Push
 from rl_robot_ros.learning.trainer import Trainer
+from rl_robot_ros.learning.versions import Versions
 from rl_robot_ros.policy_file import save_policy
 from rl_robot_ros.runs import create_run
 from rl_robot_ros.runs import POLICY
 from rl_robot_ros.settings import LearnerConfig
 from rl_robot_ros.settings import StopConfig
 
-VERSIONS = 1000  # reserved at once
 logger = logging.getLogger(__name__)
 
 
@@ -73,9 +72,6 @@ class Session:
         self.finished = ''
         self.paused = False
         self.last: WeightSet | None = None
-        self._versions = Reservation(self.run / 'versions.json' if self.run else None,
-                                     {'version': VERSIONS})
-        self.version = self._versions.first['version']
         self._pushes: list[WeightSet] = []
         self._lock = threading.Lock()
         self._save_requested = False
@@ -84,52 +80,59 @@ class Session:
         self._rates = (0, 0)
         self._rate_values: dict[str, float] = {}
         self._board: Any = None
-        self._rows_on_disk: RowLog | None = None
-        if self.run:
-            self._rows_on_disk = RowLog(self.run / 'replay', self.layout.width,
-                                        algorithm.memory_rows)
-            self._checkpoints = Checkpoints(self.run / 'checkpoints', config.checkpoints)
+        self._config = {'algorithm': asdict(algorithm_config), 'sync': asdict(flow), 'seed': seed}
+        self.versions = self.trainer.versions = Versions(self.run / 'versions.json')
+        self.store = Store(self.run, self.layout, config, self.trainer)
+        if config.resume:
             self._resume()
+        self.store.begin()
 
     @staticmethod
-    def _open_run(config: LearnerConfig, robot: str, task: str, algorithm: str) -> Path | None:
+    def _open_run(config: LearnerConfig, robot: str, task: str, algorithm: str) -> Path:
         if not config.run:
             return create_run(Path('runs'), robot, task, algorithm)
         run = Path(config.run)
-        if list(run.glob('checkpoints/*.pt')) and not config.resume:
+        if Store.occupied(run) and not config.resume:
             raise FileExistsError(f'{run} holds a trained run: set learner.resume to go on with '
                                   'it, or another learner.run')
         run.mkdir(parents=True, exist_ok=True)
         return run
 
     def _resume(self) -> None:
-        state = self._checkpoints.load(logger.warning) if self.config.resume else None
+        state = self.store.load()
         if state is None:
-            if self.config.resume:
-                logger.warning('no checkpoint in %s, beginning anew', self.run)
-            return
-        if state['schema'] != self.contract.schema:
+            logger.warning('no checkpoint in %s, beginning anew', self.run)
+        elif state['schema'] != self.contract.schema:
             raise ValueError(f'the checkpoint is for {state["schema"]!r}, this run asks for '
                              f'{self.contract.schema!r}: give the parameters it was made with')
-        self.trainer.load_state_dict(state['trainer'])
-        assert self._rows_on_disk is not None
-        rows = self._rows_on_disk.restore(state['rows_on_disk'])
-        self.trainer.algorithm.refill(rows)
-        self.epoch = state['epoch']
-        self._wall_before = state['wall_s']
-        self.resumed = True
-        logger.info('resumed at %d rows, %d updates', self.trainer.rows, self.trainer.updates)
+        else:
+            changed = [f'{section}.{name}' for section in ('algorithm', 'sync')
+                       for name, value in self._config[section].items()
+                       if state['config'][section].get(name) != value]
+            if changed:
+                logger.warning('the run goes on with another %s', ', '.join(changed))
+            self.epoch, self._wall_before = state['epoch'], state['wall_s']
+            self.resumed = True
+        self.store.restore(state)
+
+    @property
+    def version(self) -> int:
+        """Version of the weights that were put out last."""
+        return self.versions.version
 
     # -- weights ------------------------------------------------------------------------------
 
-    def _stamp(self, push: Push) -> None:
-        """Give weights their identity and put them out for pushing."""
+    def _stamp(self, push: Push, again: bool = False) -> None:
+        """
+        Give weights their identity and put them out for pushing.
+
+        :param again: they were put out before, under another version.
+        """
         with self._lock:
-            self.version += 1
-            self._versions.use(version=self.version)
-            self.last = WeightSet.make(self.epoch, self.version, self.contract.schema,
+            version = self.versions.issue(again)
+            self.last = WeightSet.make(self.epoch, version, self.contract.schema,
                                        push.weights, push.exploration, push.scale)
-            self.trainer.algorithm.policy_version = self.version
+            self.trainer.algorithm.policy_version = self.versions.pushes
             self._pushes.append(self.last)
 
     def take_pushes(self) -> list[WeightSet]:
@@ -142,22 +145,24 @@ class Session:
         """Go on above a version that a policy holds already, and push again."""
         logger.warning('a policy holds version %d already, going on above it', version)
         with self._lock:
-            self.version = max(self.version, version)
+            self.versions.rise_to(version)
             last = self.last
         if last is not None:
-            self._stamp(Push(last.weights, last.exploration, last.exploration_scale))
+            self._stamp(Push(last.weights, last.exploration, last.exploration_scale), again=True)
 
     # -- work ---------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Compile what there is to compile, and put out the first weights."""
+        """Compile what there is to compile, put out the first weights, and save them."""
         self.trainer.algorithm.prepare()
-        self._stamp(self.trainer.first_push())
+        self._stamp(self.trainer.first_push(), again=self.resumed)
+        if not self.resumed:
+            self.save()
 
     def work(self, timeout: float) -> bool:
         """Learn for a while; returns whether there is something to push."""
         due = time.monotonic() - self._saved_at > self.config.checkpoint_period
-        if self.run and (due or self._save_requested):
+        if due or self._save_requested or self.store.due:
             self.save()
         if 0.0 < self.stop.minutes * 60.0 <= self.wall:
             self.finished = f'{self.stop.minutes:g} minutes'
@@ -171,8 +176,6 @@ class Session:
             self.failure = f'learning has failed, the last good weights stay: {error}'
             logger.error(self.failure)
             return False
-        if self._rows_on_disk is not None and self.trainer.newest is not None:
-            self._rows_on_disk.append(self.trainer.newest)
         if push is not None:
             self._stamp(push)
         if push is not None or not self.trainer.flow.enabled:
@@ -200,15 +203,13 @@ class Session:
 
     def save(self) -> None:
         """Write a checkpoint and the policy; training goes on where that fails."""
-        assert self.run is not None and self._rows_on_disk is not None
         self._saved_at, self._save_requested = time.monotonic(), False
         if self.failure:
             return  # what failed may have left NaN anywhere: the last checkpoint is the good one
         try:
-            rows = self._rows_on_disk.flush()
-            self._checkpoints.save(self.trainer.rows, {
-                'schema': self.contract.schema, 'epoch': self.epoch, 'version': self.version,
-                'trainer': self.trainer.state_dict(), 'rows_on_disk': rows, 'wall_s': self.wall})
+            self.store.save({'schema': self.contract.schema, 'epoch': self.epoch,
+                             'version': self.version, 'config': self._config,
+                             'wall_s': self.wall})
             if self.last is not None:
                 save_policy(self.run / POLICY, self.last)
         except OSError as error:
@@ -231,6 +232,7 @@ class Session:
             'steps_per_s': self._rate_values.get('rows_per_s', 0.0) * periods,
             'updates': trainer.updates, 'version': self.version, **self._rate_values,
             **trainer.statistics.report(), **trainer.inbox.counts, **trainer.details,
+            **self.store.log.report(),
             'lag': trainer.lag, 'evaluation_rows': trainer.evaluation_rows,
             'stage': self.finished or ('paused' if self.paused else
                                        'learning' if trainer.updates else 'collecting')}
@@ -247,8 +249,6 @@ class Session:
 
     def log(self) -> None:
         """Append one line to metrics.csv and TensorBoard."""
-        if not self.run:
-            return
         values = {'wall_s': round(self.wall, 3), **self.snapshot()}
         try:
             path = self.run / 'metrics.csv'
@@ -272,8 +272,8 @@ class Session:
 
     def close(self) -> None:
         """Save everything."""
-        if self.run:
-            self.save()
-            self.log()
+        self.save()
+        self.log()
+        self.store.log.close()
         if self._board is not None:
             self._board.close()

@@ -85,3 +85,15 @@ class Statistics:
             means = np.mean(tuple(self._term_means), axis=0)
             values |= {f'terms.{name}': float(v) for name, v in zip(self._names, means)}
         return values
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return episodes, recent and under way; the means of reward terms begin anew."""
+        return {'episodes': self.episodes,
+                'recent': [list(map(float, episode)) for episode in self.recent],
+                'open': {epoch: list(map(float, sums)) for epoch, sums in self._open.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.episodes = state['episodes']
+        self.recent.extend(Episode(*values) for values in state['recent'])
+        self._open = {epoch: list(sums) for epoch, sums in state['open'].items()}

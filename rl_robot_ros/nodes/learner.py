@@ -11,6 +11,7 @@ from pathlib import Path
 import secrets
 import sys
 import threading
+import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -20,6 +21,7 @@ from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.learning.session import Session
 from rl_robot_ros.nodes.common import load_graph
+from rl_robot_ros.nodes.outgoing import oldest_kept
 from rl_robot_ros.nodes.pusher import Pusher
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
@@ -35,6 +37,7 @@ from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
 GRAPH = ('robot', 'task', 'algorithm', 'preset', 'actions', 'seed')
+RESEND_PERIOD = 5.0  # [s] between two requests to send rows again, where some are still missing
 SWITCH_INTERVAL = 5e-4  # [s] so that the executor's thread need not wait for the learning one
 
 
@@ -57,7 +60,7 @@ class LearnerNode(RobotNode):
         self.refused: dict[str, int] = {}
         self._resend: dict[str, Any] = {}
         self._epochs: dict[str, int] = {}  # newest policy epoch per namespace
-        self._asked: dict[int, int] = {}
+        self._asked: dict[str, float] = {}  # when, per namespace
         self._write_config()
         key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
         names = [name.strip() for name in self.config.policies.split(',') if name.strip()]
@@ -97,15 +100,33 @@ class LearnerNode(RobotNode):
         self.get_logger().info(f'found policy {namespace or "/"}')
 
     def _ask_for_missing(self) -> None:
-        """Ask policies once for rows that we know to be missing: they keep the newest ones."""
-        for namespace, epoch in self._epochs.items():
-            missing = self.session.trainer.inbox.missing(epoch)
-            client = self._resend[namespace]
-            if missing and missing != self._asked.get(epoch) and client.service_is_ready():
-                self._asked[epoch] = missing
-                self.get_logger().info(f'{missing} rows of {namespace or "/"} are missing, '
-                                       'asking for them')
-                client.call_async(Trigger.Request())
+        """
+        Ask policies for rows that we know to be missing: they keep the newest ones.
+
+        After a restart without a reason: what came last may not have reached the disk.
+        """
+        now = time.monotonic()
+        for namespace, client in self._resend.items():
+            missing = self.session.trainer.inbox.missing(self._epochs.get(namespace, -1))
+            asked = self._asked.get(namespace)
+            if asked is None:
+                wanted = missing > 0 or self.session.resumed
+            else:
+                wanted = missing > 0 and now - asked > RESEND_PERIOD
+            if wanted and client.service_is_ready():
+                self._asked[namespace] = now
+                self._ask(namespace, client, missing)
+
+    def _ask(self, namespace: str, client: Any, missing: int) -> None:
+        self.get_logger().info(f'{missing} rows of {namespace or "/"} are missing, asking for '
+                               'what it keeps')
+
+        def on_answer(future: Any) -> None:
+            oldest = oldest_kept(future.result().message)
+            if oldest is not None:
+                self.session.trainer.inbox.give_up(*oldest)
+
+        client.call_async(Trigger.Request()).add_done_callback(on_answer)
 
     # -- rows ---------------------------------------------------------------------------------
 
@@ -118,7 +139,7 @@ class LearnerNode(RobotNode):
             self.warn(f'experience {namespace} {error.kind}', f'experience refused: {error}')
             return
         if len(rows):
-            self.session.trainer.ingest(rows, namespace)
+            self.session.trainer.ingest(rows, namespace or '/')
             layout = self.session.layout
             self._epochs[namespace] = int(rows[-1, layout.column('epoch').start])
             self.pusher.saw_version(namespace,
@@ -172,6 +193,8 @@ class LearnerNode(RobotNode):
             values[f'refused_{kind}'] = count
         if self.session.failure:
             return DiagnosticStatus.ERROR, self.session.failure, values
+        if self.session.store.log.error:
+            return DiagnosticStatus.WARN, f'rows wait: {self.session.store.log.error}', values
         if not self.pusher.links:
             return DiagnosticStatus.WARN, 'no policy found', values
         return DiagnosticStatus.OK, str(values.get('stage', '')), values

@@ -8,16 +8,21 @@ from learning.recorder import make_rows
 from learning.recorder import SEQ
 import numpy as np
 from rl_robot_ros.learning.inbox import Inbox
+from rl_robot_ros.learning.segments import Record
 
 
 def identities(batches):
     return [(int(row[EPOCH]), int(row[SEQ])) for batch in batches for row in batch]
 
 
+def identities_of(record):
+    return identities([record.rows])
+
+
 def read_all(inbox):
     batches = []
-    while (batch := inbox.get(0.0)) is not None:
-        batches.append(batch)
+    while (record := inbox.get(0.0)) is not None:
+        batches.append(record.rows)
     return batches
 
 
@@ -62,8 +67,10 @@ def test_what_is_put_back_comes_next():
     inbox = Inbox(LAYOUT)
     inbox.put(make_rows(range(4)))
     inbox.put(make_rows([4]))
-    inbox.put_back(inbox.get(0.0)[2:])
-    assert inbox.waiting == 3
+    first, rest = inbox.get(0.0).split(2)
+    assert identities_of(first) == [(1, 0), (1, 1)]
+    inbox.put_back(rest)
+    assert inbox.waiting == 3 and inbox.taken == 2
     assert identities(read_all(inbox)) == [(1, 2), (1, 3), (1, 4)]
 
 
@@ -74,7 +81,7 @@ def test_a_reader_is_woken():
     reader.start()
     inbox.put(make_rows([0]))
     reader.join(30.0)
-    assert identities(got) == [(1, 0)]
+    assert identities_of(got[0]) == [(1, 0)]
 
 
 def test_a_jump_in_seq_does_not_fill_memory():
@@ -94,3 +101,61 @@ def test_state_round_trip():
     other.load_state_dict(inbox.state_dict())
     assert identities([other.put(make_rows(range(6)))]) == [(1, 2), (1, 3), (1, 5)]
     assert other.counts['duplicates'] == 3
+
+
+def test_the_journal_hears_what_is_taken_in_its_order_and_with_positions():
+    inbox, heard = Inbox(LAYOUT, capacity=6), []
+    inbox.journal = heard.append
+    for seqs, source in (((0, 1), 'a'), ((1, 2), 'a'), ((2, 0), 'a'), (range(3, 9), 'b')):
+        inbox.put(make_rows(seqs), source)
+    assert [(r.position, r.source, identities_of(r)) for r in heard] == [
+        (0, 'a', [(1, 0), (1, 1)]), (2, 'a', [(1, 2)]), (3, 'b', [(1, s) for s in range(3, 9)])]
+    # What did not fit any more was taken all the same, and is known to have been dropped.
+    assert inbox.taken == 3 and inbox.position == 9
+    assert [inbox.skipped(record).all() for record in heard] == [True, True, False]
+
+
+@given(st.lists(st.integers(1, 5), max_size=8), st.integers(0, 40))
+def test_a_state_and_what_the_journal_heard_behind_it_are_the_inbox(sizes, read):
+    inbox, heard = Inbox(LAYOUT), []
+    inbox.journal = heard.append
+    start = 0
+    for size in sizes:
+        inbox.put(make_rows(range(start, start + size)))
+        start += size + 1  # a gap each time
+    while read > 0 and (record := inbox.get(0.0)) is not None:
+        first, rest = record.split(record.position + read)
+        read -= len(first.rows)
+        if len(rest.rows):
+            inbox.put_back(rest)
+    other = Inbox(LAYOUT)
+    other.load_state_dict(inbox.state_dict())
+    assert other.position == inbox.taken
+    for record in heard:
+        _, behind = record.split(inbox.taken)
+        if len(behind.rows):
+            other.restore(behind)
+    assert other.position == inbox.position and other.waiting == inbox.waiting
+    assert other.counts == inbox.counts
+    assert other.state_dict() == inbox.state_dict()
+    assert identities(read_all(other)) == identities(read_all(inbox))
+
+
+def test_what_was_restored_is_not_dropped_for_what_comes():
+    inbox = Inbox(LAYOUT, capacity=4)
+    inbox.restore(Record(7, '', make_rows(range(10))))
+    inbox.put(make_rows(range(8, 13)))
+    assert inbox.counts['dropped'] == 0
+    assert identities(read_all(inbox)) == [(1, seq) for seq in range(13)]
+
+
+def test_rows_that_nobody_has_any_more_are_counted(caplog):
+    inbox = Inbox(LAYOUT)
+    inbox.put(make_rows([3, 5, 9]))
+    assert inbox.counts['gaps'] == inbox.missing(1) == 7
+    assert inbox.give_up(1, 5) == 4  # 0, 1, 2 and 4
+    assert '4 rows of policy epoch 1 are lost' in caplog.text
+    assert (inbox.counts['lost'], inbox.counts['gaps'], inbox.missing(1)) == (4, 3, 3)
+    assert len(inbox.put(make_rows([4]))) == 0 and len(inbox.put(make_rows([6]))) == 1
+    assert inbox.give_up(1) == 2 and inbox.give_up(1) == 0 and inbox.give_up(7) == 0
+    assert (inbox.counts['lost'], inbox.counts['gaps']) == (6, 0)

@@ -7,6 +7,8 @@ import time
 import numpy as np
 import pytest
 from real_graph import running
+from rl_robot_ros.learning.row_log import Reader
+from rl_robot_ros.learning.store import ROWS
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -20,10 +22,10 @@ def epochs(rows, layout):
 def test_learner_killed(tmp_path):
     """The robot keeps moving, diagnostics warn, the learner resumes above its last version."""
     parameters = {'policy.weights_timeout': 2.0, 'sync.timeout': 0.5, 'seed': 3,
-                  'learner.checkpoint_period': 1.0}
-    with running(tmp_path, parameters) as graph:
+                  'learner.checkpoint_period': 1.0, 'experience.keep_rows': 100_000}
+    with running(tmp_path, parameters, rows=True) as graph:
         graph.until('updates', lambda: graph.value('learner', 'updates') > 100)
-        graph.until('a checkpoint', lambda: list(tmp_path.glob('run/checkpoints/*.pt')))
+        graph.until('checkpoints', lambda: len(list(tmp_path.glob('run/checkpoints/*.pt'))) > 1)
         # Nobody starts it again while we look.
         process = graph.graph.processes.pop('learner')
         os.kill(process.child.pid, signal.SIGKILL)
@@ -42,6 +44,17 @@ def test_learner_killed(tmp_path):
         assert graph.value('policy', 'weights_refused') == 0
         assert graph.value('learner', 'pushes_refused') == 0
         assert 'resumed at' in graph.graph.output('learner', 200)
+        made = graph.value('policy', 'rows')
+        graph.until('the rows of the time without a learner', lambda: graph.value(
+            'learner', 'rows') >= made and graph.value('learner', 'gaps') == 0)
+        assert graph.value('learner', 'lost') == graph.value('learner', 'log_lost') == 0
+        layout = graph.monitor.layout
+    # Read by nobody who took part: every row of that policy once, from the first on.
+    records = list(Reader(tmp_path / 'run' / ROWS, layout, pytest.fail).read())
+    stored = [record.rows[:, layout.column('seq').start] for record in records]
+    assert len(epochs([record.rows for record in records], layout)) == 1
+    assert len(stored) > 10 and (np.sort(np.concatenate(stored)) == np.arange(
+        sum(map(len, stored)))).all() and sum(map(len, stored)) >= made
 
 
 def test_policy_killed(tmp_path):

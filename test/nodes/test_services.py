@@ -8,6 +8,7 @@ import pytest
 from rcl_interfaces.srv import SetParametersAtomically
 from real_graph import running
 from rl_robot_ros import wire
+from rl_robot_ros.nodes.outgoing import oldest_kept
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import LATCHED_QOS
 from rl_robot_ros.policy_file import load_policy
@@ -67,11 +68,13 @@ def test_pause_save_resend_rollback(tmp_path):
         graph.until('a pause', lambda: graph.value('learner', 'stage', '') == 'paused')
         time.sleep(0.5)
         updates = graph.value('learner', 'updates')
+        assert len(list(tmp_path.glob('run/checkpoints/*.pt'))) == 1  # that of the start
         assert call(graph, Trigger, 'learner/save').success
         graph.until('a checkpoint while paused',
-                    lambda: list(tmp_path.glob('run/checkpoints/*.pt')))
+                    lambda: len(list(tmp_path.glob('run/checkpoints/*.pt'))) == 2)
         answer = call(graph, Trigger, 'policy/resend')
         assert answer.success and int(answer.message.split()[0]) > 50
+        assert oldest_kept(answer.message)[1] == 0
         graph.until('rows are sent again', lambda: graph.value('policy', 'rows_resent') > 50)
         assert graph.value('learner', 'updates') <= updates + 16
         assert call(graph, SetBool, 'learner/pause', data=False).success
