@@ -1,0 +1,285 @@
+"""
+Whether a learner that is killed and comes back is the learner that never died.
+
+A short run without ROS is recorded, message by message: two policy processes, the second takes
+over in the middle of a block, some rows of evaluation, some messages twice.  A learner that is
+fed with these messages and never dies says what is right.  Others are killed (SIGKILL) at random
+points, started again with `learner.resume`, and fed with the same messages from the first on, as a
+policy sends again what it has kept.  In the end weights, optimisers, random generators, counters
+and replay must be the same bytes, and every row must stand in the log once.
+
+    OMP_NUM_THREADS=1 python benchmarks/resume.py
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+import hashlib
+import json
+import mmap
+import os
+from pathlib import Path
+import signal
+import struct
+import sys
+import tempfile
+import traceback
+from typing import Any
+from typing import NamedTuple
+
+from kill_points import KillPoint
+from kill_points import POINTS
+from machine import machine
+import numpy as np
+from numpy.typing import NDArray
+from results import print_table
+from rl_robot_ros.acting import Here
+from rl_robot_ros.algorithms.networks import prepare_torch
+from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.demonstrate import rows_of
+from rl_robot_ros.in_process import make_session
+from rl_robot_ros.learning.row_log import Reader
+from rl_robot_ros.learning.session import Session
+from rl_robot_ros.learning.store import ROWS
+from rl_robot_ros.settings import Settings
+import torch
+
+R = 32
+SMALL = {'robot': 'cartpole', 'task': 'balance', 'seed': 1, 'sync.rows': R, 'sync.lag': 0,
+         'algorithm.hidden': (16, 16), 'algorithm.batch': 32, 'algorithm.learning_starts': 64,
+         'algorithm.compile': 'off', 'algorithm.capacity': 5000, 'learner.log_period': 0.005,
+         'learner.checkpoints': 1000}
+CASES: dict[str, dict[str, Any]] = {
+    'sac': {'algorithm': 'sac'},
+    'sac_hindsight': {'algorithm': 'sac', 'robot': 'planar2', 'task': 'reach', 'preset': 'sparse',
+                      'algorithm.hindsight': 'on', 'task.train_episode_steps': 200},
+    'dqn': {'algorithm': 'dqn', 'actions': 'push'},
+    'q_learning': {'algorithm': 'q_learning', 'actions': 'push', 'preset': 'cartpole'},
+    'ppo': {'algorithm': 'ppo', 'algorithm.batch': 80, 'algorithm.minibatch': 16},
+    'reinforce': {'algorithm': 'reinforce'}}
+Messages = list[NDArray[np.float64]]
+
+
+def settings(case: str, run: Path, resume: bool = False) -> Settings:
+    """Return the parameters of a small learner."""
+    known = resolve('algorithm', CASES[case]['algorithm']).Config.__dataclass_fields__
+    small = {name: value for name, value in SMALL.items()
+             if not name.startswith('algorithm.') or name.removeprefix('algorithm.') in known}
+    return Settings.resolve({**small, **CASES[case], 'learner.run': str(run),
+                             'learner.resume': resume})
+
+
+# -- what is fed -------------------------------------------------------------------------------
+
+
+def record(given: Settings, blocks: int, path: Path) -> None:
+    """Train for twice as many blocks, and save what the learner took."""
+    session, taken = make_session(given), []
+    session.prepare()
+    for number in range(2):
+        with Here(given.values, session.contract.schema, (number,)) as policy:
+            for block in range(blocks):
+                policy.begin(session.last, R)
+                rows, = policy.take()
+                if block == 2:
+                    rows[3:10, session.layout.column('evaluation')] = 1.0
+                # The second policy loses rows on the way, and nobody has them any more.
+                taken.append(rows[:R // 2] if number and not block else rows)
+                session.trainer.ingest(taken[-1], '/')
+                drain(session)
+            if not number:  # dies in the middle of its last block
+                policy.begin(session.last, R // 2)
+                taken += policy.take()
+                session.trainer.ingest(taken[-1], '/')
+                drain(session)
+    session.close()
+    np.savez(path, *taken)
+
+
+def messages_of(path: Path, seed: int) -> Messages:
+    """Cut what was recorded into messages, some of which come twice."""
+    rng, messages = np.random.default_rng(seed), []
+    with np.load(path) as taken:
+        for name in taken.files:
+            rows = taken[name]
+            cuts = np.flatnonzero(rng.random(len(rows)) < 0.2)[1:]
+            messages += [part for part in np.split(rows, cuts) if len(part)]
+            if rng.random() < 0.3:
+                messages.append(messages[rng.integers(len(messages))])
+    return messages
+
+
+# -- who is fed --------------------------------------------------------------------------------
+
+
+def drain(session: Session) -> None:
+    while session.trainer.inbox.waiting:
+        session.work(0.0)
+
+
+def learn(given: Settings, messages: Messages, point: KillPoint, taken: mmap.mmap,
+          result: Path) -> None:
+    """Learn from the messages, save here and there, say what came out; dies at the point."""
+    prepare_torch()
+    point.arm()
+    session = make_session(given)
+    replayed = session.trainer.inbox.waiting
+    session.prepare()
+    rng = np.random.default_rng(len(messages))
+    for message in messages:
+        session.trainer.ingest(message, '/')
+        taken[:8] = struct.pack('<q', session.trainer.inbox.position)
+        if rng.random() < 0.5:
+            session.work(0.0)  # or else they wait, also while a checkpoint is written
+        if rng.random() < 0.1:
+            session.save()
+    drain(session)
+    session.close()
+    result.write_text(json.dumps({'digest': fingerprint(session), 'replayed': replayed,
+                                  'calls': point.calls, 'rows': session.trainer.rows,
+                                  'updates': session.trainer.updates}))
+
+
+def fingerprint(session: Session) -> str:
+    """Return a digest of everything that was learned."""
+    trainer, digest = session.trainer, hashlib.sha256()
+
+    def take(value: Any) -> None:
+        if isinstance(value, dict):
+            for key in sorted(value, key=str):
+                digest.update(str(key).encode())
+                take(value[key])
+        elif isinstance(value, list | tuple):
+            for each in value:
+                take(each)
+        elif isinstance(value, torch.Tensor | np.ndarray):
+            digest.update(np.ascontiguousarray(value).tobytes())
+        else:
+            digest.update(repr(value).encode())
+
+    state = trainer.state_dict()
+    # How often rows came twice, and what versions were called, is another story after a crash.
+    take({name: state[name] for name in state if name not in ('inbox', 'versions', 'live')})
+    take([trainer.versions.pushes, trainer.algorithm.actor_weights()])
+    if hasattr(trainer.algorithm, 'replay'):
+        take(trainer.algorithm.replay.data)
+    return digest.hexdigest()
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run in a process of its own; returns its exit status, negative for a signal."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if not pid:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+# -- what came of it ---------------------------------------------------------------------------
+
+
+class Outcome(NamedTuple):
+    """One kill and one return."""
+
+    taken: int  # rows that the learner had taken when it died
+    on_disk: int
+    replayed: int  # learned from again, because the checkpoint was older
+    identical: bool
+    once: bool  # every row is in the log exactly once
+
+
+class Trial:
+    """
+    A recorded stream, and what a learner makes of it that never dies.
+
+    :param case: one of `CASES`.
+    :param folder: for everything.
+    """
+
+    def __init__(self, case: str, folder: Path, blocks: int) -> None:
+        self.case, self.folder = case, folder
+        stream = folder / 'stream.npz'
+        given = settings(case, folder / 'recorded')
+        if in_child(lambda: record(given, blocks, stream)):
+            raise SystemExit('recording failed')
+        self.messages = messages_of(stream, 0)
+        self.taken = mmap.mmap(-1, 8)  # shared with the children
+        status, self.straight = self.run(folder / 'straight', KillPoint())
+        if status:
+            raise SystemExit('the learner that should not die failed')
+
+    def run(self, run: Path, point: KillPoint, resume: bool = False) -> tuple[int, Any]:
+        """Feed a learner; returns its exit status and what it said."""
+        given, result = settings(self.case, run, resume), self.folder / 'result.json'
+        result.unlink(missing_ok=True)
+        status = in_child(lambda: learn(given, self.messages, point, self.taken, result))
+        return status, json.loads(result.read_text()) if status == 0 else None
+
+    def kill(self, name: str, place: float, number: int) -> Outcome:
+        """
+        Kill a learner, let it come back.
+
+        :param place: how far into its calls, 0 to 1.
+        """
+        count = 1 + int(place * self.straight['calls'][name])
+        while True:
+            run = self.folder / f'{number}-{count}'
+            if self.run(run, KillPoint(name, count))[0] == -signal.SIGKILL:
+                break
+            count //= 2  # rows are written by the clock: there were fewer calls this time
+            if not count:
+                raise SystemExit(f'never killed at {name}')
+        taken, = struct.unpack('<q', self.taken[:8])
+        on_disk = max((record.end for record in self._log(run)), default=0)
+        status, found = self.run(run, KillPoint(), resume=True)
+        if status:
+            raise SystemExit('the learner did not come back')
+        return Outcome(taken, on_disk, found['replayed'],
+                       found['digest'] == self.straight['digest'], self._once(run))
+
+    def _log(self, run: Path) -> list[Any]:
+        layout = rows_of(settings(self.case, run))[1]
+        return list(Reader(run / ROWS, layout, lambda text: None).read())
+
+    def _once(self, run: Path) -> bool:
+        """Tell whether the log holds every row of the stream exactly once."""
+        found = [tuple(row[:2]) for record in self._log(run) for row in record.rows]
+        sent = {tuple(row[:2]) for message in self.messages for row in message}
+        return len(found) == len(set(found)) and set(found) == sent
+
+
+def main() -> None:
+    """Kill, resume, compare, print the table; exit status 1 where something differs."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--points', type=int, default=20,
+                        help='kills of each (default %(default)s)')
+    parser.add_argument('--blocks', type=int, default=12, help='of 32 rows, for each of the two '
+                        'policies (default %(default)s)')
+    parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES))
+    parser.add_argument('--seed', type=int, default=0)
+    options = parser.parse_args()
+    rng, lines = np.random.default_rng(options.seed), []
+    for case in options.cases:
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Trial(case, Path(folder), options.blocks)
+            for number in range(options.points):
+                name = list(POINTS)[3 * len(lines) % len(POINTS)]
+                outcome = trial.kill(name, 0.9 * rng.random(), number)
+                lines.append([case, name, *map(str, outcome[:3]),
+                              *('yes' if good else 'NO' for good in outcome[3:])])
+                print(*lines[-1], sep=', ', file=sys.stderr)
+    print_table(['learner', 'killed when', 'rows taken', 'rows on disk', 'learned again',
+                 'identical', 'each row once'], lines, [{'machine': machine()}])
+    if any('NO' in line for line in lines):
+        raise SystemExit(1)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,20 @@
+"""A learner is really killed, fed with a recorded stream; `benchmarks/resume.py` does it more."""
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / 'benchmarks/resume.py'
+
+
+@pytest.mark.timeout(180)
+def test_a_killed_learner_comes_back_as_the_one_that_never_died():
+    """At each of the eight points once, with replay and without."""
+    done = subprocess.run([sys.executable, PROGRAM, '--points', '4', '--blocks', '3', '--cases',
+                           'sac', 'ppo'], text=True, capture_output=True, timeout=170,
+                          env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('| yes | yes |') == 8
