@@ -5,6 +5,7 @@ import os
 import re
 import signal
 
+import numpy as np
 import pytest
 from rl_robot_ros import in_process
 from rl_robot_ros.core.resolve import resolve
@@ -101,6 +102,21 @@ def test_every_algorithm_trains_and_acts(tmp_path, algorithm, values):
 
 def test_a_person_ends_it(tmp_path):
     assert train_in_process(settings(tmp_path), [2], lambda snapshot: None) == ''
+
+
+def test_a_run_is_never_begun_over_another(tmp_path, caplog):
+    """Not even over one that was killed before it could learn; going on has to be asked for."""
+    session = make_session(settings(tmp_path))
+    session.trainer.ingest(np.zeros((1, session.layout.width)), '/')
+    session.store.log.flush()
+    for _ in range(2):
+        with pytest.raises(FileExistsError, match='holds a trained run: set learner.resume'):
+            make_session(settings(tmp_path))
+        session.close()  # now there is a checkpoint as well
+    resumed = make_session(settings(tmp_path, **{'learner.resume': True, 'algorithm.batch': 16}))
+    assert resumed.resumed and resumed.trainer.inbox.waiting == 1
+    assert 'the run goes on with another algorithm.batch' in caplog.text
+    resumed.close()
 
 
 def test_hindsight_trains_and_resumes(tmp_path):
