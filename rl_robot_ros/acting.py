@@ -20,10 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.exploration import Explorer
+from rl_robot_ros.core.gate import Gate
+from rl_robot_ros.core.gate import GateConfig
 from rl_robot_ros.core.policy import Policy
+from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.env import RobotEnv
 
+TRIAL_SEED = 7  # of the first episode in which the gate tries weights
 PATIENCE = 5.0  # [s] for a process to end by itself
 
 
@@ -41,6 +45,32 @@ def make_env(values: Mapping[str, Any], schema: str, evaluation: bool = False) -
     contract = PolicyContract.parse(schema)
     return RobotEnv.make(values['robot'], values['task'], values, extra=contract.extra,
                          efforts=contract.efforts, evaluation=evaluation)
+
+
+def make_gate(config: GateConfig, values: Mapping[str, Any], schema: str) -> Gate:
+    """
+    Build the gate of a learner, with the simulation in which it tries weights.
+
+    :param values: resolved parameters, see `Settings`.
+    :param schema: of the weights.
+    """
+    contract = PolicyContract.parse(schema)
+    env = make_env(values, schema, evaluation=True)
+    rng = np.random.default_rng(0)  # never drawn from
+
+    def trial(weights: Vector) -> float:
+        policy, total = Policy(contract.network, weights), 0.0
+        for number in range(config.episodes):
+            observation, _ = env.reset(seed=TRIAL_SEED + number)
+            ended = False
+            while not ended:
+                action = policy.act(observation, rng).action
+                observation, reward, terminated, truncated, _ = env.step(action)
+                total += reward
+                ended = terminated or truncated
+        return total / config.episodes
+
+    return Gate(config, contract.network, trial)
 
 
 class Here:

@@ -14,10 +14,12 @@ from rl_robot_ros.acting import ActorDied
 from rl_robot_ros.acting import Beside
 from rl_robot_ros.acting import Here
 from rl_robot_ros.acting import make_env
+from rl_robot_ros.acting import make_gate
 from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.flow import FlowConfig
+from rl_robot_ros.core.gate import GateConfig
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.weights import WeightSet
@@ -41,6 +43,9 @@ def make_session(settings: Settings) -> Session:
                       resolve_config(StopConfig, values, 'stop.'),
                       secrets.randbits(32) if graph.seed < 0 else graph.seed, graph.actions)
     session.trainer.policies = policies
+    gate = resolve_config(GateConfig, values, 'gate.')
+    if gate.enabled:
+        session.gate = make_gate(gate, values, session.contract.schema)
     return session
 
 

@@ -25,6 +25,7 @@ from rl_robot_ros.core.effort_sets import CONTINUOUS
 from rl_robot_ros.core.effort_sets import effort_set
 from rl_robot_ros.core.effort_sets import EFFORT_SETS
 from rl_robot_ros.core.flow import FlowConfig
+from rl_robot_ros.core.gate import GateConfig
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
@@ -193,7 +194,8 @@ SECTIONS: dict[str, type] = {
     '': GraphConfig, 'sync.': FlowConfig, 'sim.': SimConfig, 'policy.': PolicyConfig,
     'experience.': ExperienceConfig, 'filter.': FilterConfig, 'safety.': SafetyConfig,
     'collision.': CollisionConfig, 'watchdog.': WatchdogConfig,
-    'learner.': LearnerConfig, 'stop.': StopConfig, 'in_process.': InProcessConfig,
+    'learner.': LearnerConfig, 'gate.': GateConfig, 'stop.': StopConfig,
+    'in_process.': InProcessConfig,
 }
 EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str, 'diagnostics_period': float}
 
@@ -242,6 +244,9 @@ class Settings:
         if values['sim.mode'] == PACED and values['sync.enabled']:
             raise ValueError('sync.enabled is true and sim.mode is paced: a robot never waits for '
                              'its learner, set sync.enabled=false')
+        if values['gate.enabled'] and values['sync.enabled']:
+            raise ValueError('gate.enabled and sync.enabled are true: policies in sync wait for '
+                             'every push, the gate holds some back; set sync.enabled=false')
         resolve_config(ActorConfig, {k: v for k, v in given.items() if k == 'mode'})
         unknown = sorted(set(given) - set(values))
         if unknown:

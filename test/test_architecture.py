@@ -38,8 +38,8 @@ RULES = {
     'nodes': ({'nodes', 'wire', 'wire_goals', 'bags', 'policy_file', 'settings', 'runs', 'tasks',
                'robots', 'safety', 'core'}, {'numpy', *ROS}),
 }
-MORE = {'nodes/mujoco_sim.py': {'sim'}, 'nodes/learner.py': {'learning', 'algorithms'},
-        'nodes/person_rows.py': {'memory'}}
+MORE = {'nodes/mujoco_sim.py': {'sim'}, 'nodes/person_rows.py': {'memory'},
+        'nodes/learner.py': {'learning', 'algorithms', 'acting'}}
 # These take seconds to load; whoever can do without them imports them where they are used.
 LAZY = {'matplotlib', 'tensorboard', 'imageio_ffmpeg', 'PIL', 'glfw', 'rosbags'}
 LIGHT_NODES = ('policy', 'safety_filter', 'safety_watchdog', 'mujoco_sim')

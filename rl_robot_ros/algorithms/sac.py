@@ -15,9 +15,9 @@ target.  What is added to the paper, and where it comes from:
   1712.00378
 
 Three presets: ``robot`` where rows are dear, ``droq`` where they are dearer still, ``sim`` where
-updates are dear.  The last asks for more entropy than the papers' -1 per action number: with theirs
-the temperature goes on falling when arm7 has learned to reach, its torques begin to chatter, and it
-no longer stays at its targets (docs/algorithms.md).
+updates are dear.  The last asks for more entropy than the papers' -1 per action number: with that
+the temperature goes on falling when arm7 has learned to reach, its torques begin to chatter, and
+it no longer stays at its targets (docs/algorithms.md).
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from rl_robot_ros.algorithms.base import make_contract
 from rl_robot_ros.algorithms.base import NonFiniteLoss
 from rl_robot_ros.core.effort_sets import CONTINUOUS
 from rl_robot_ros.core.flow import FlowConfig
+from rl_robot_ros.core.gate import Gate
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.transition import RowLayout
@@ -30,6 +31,7 @@ from rl_robot_ros.learning.store import Store
 from rl_robot_ros.learning.trainer import Push
 from rl_robot_ros.learning.trainer import Trainer
 from rl_robot_ros.learning.versions import Versions
+from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.policy_file import save_policy
 from rl_robot_ros.runs import create_run
 from rl_robot_ros.runs import POLICY
@@ -72,6 +74,7 @@ class Session:
         self.finished = ''
         self.paused = False
         self.last: WeightSet | None = None
+        self.gate: Gate | None = None
         self._pushes: list[WeightSet] = []
         self._lock = threading.Lock()
         self._save_requested = False
@@ -155,7 +158,16 @@ class Session:
     def prepare(self) -> None:
         """Compile what there is to compile, put out the first weights, and save them."""
         self.trainer.algorithm.prepare()
-        self._stamp(self.trainer.first_push(), again=self.resumed)
+        push = self.trainer.first_push()
+        if self.gate is not None and self.resumed and (self.run / POLICY).exists():
+            # What the robot has is what was promoted last, not what was learned last.
+            held = load_policy(self.run / POLICY)
+            self.gate.allows(held.weights)
+            if not self._passes(push):
+                push = Push(held.weights, held.exploration, held.exploration_scale)
+        elif not self._passes(push):
+            raise ValueError(f'the first weights: {self.gate.reason if self.gate else ""}')
+        self._stamp(push, again=self.resumed)
         if not self.resumed:
             self.save()
 
@@ -176,11 +188,23 @@ class Session:
             self.failure = f'learning has failed, the last good weights stay: {error}'
             logger.error(self.failure)
             return False
+        rows, self.trainer.newest = self.trainer.newest, None
+        if self.gate is not None and rows is not None:
+            self.gate.saw(rows[:, self.layout.column('obs')])
+        if push is not None and not self._passes(push):
+            push = None
         if push is not None:
             self._stamp(push)
         if push is not None or not self.trainer.flow.enabled:
             self._check_end()  # in sync at the end of a block, so that runs end alike
         return push is not None
+
+    def _passes(self, push: Push) -> bool:
+        """Tell whether the gate, if there is one, promotes these weights."""
+        if self.gate is None or self.gate.allows(push.weights):
+            return True
+        logger.warning('new weights are not promoted: %s', self.gate.reason)
+        return False
 
     def _check_end(self) -> None:
         steps = self.trainer.rows * self.robot.decision_periods
@@ -232,7 +256,7 @@ class Session:
             'steps_per_s': self._rate_values.get('rows_per_s', 0.0) * periods,
             'updates': trainer.updates, 'version': self.version, **self._rate_values,
             **trainer.statistics.report(), **trainer.inbox.counts, **trainer.details,
-            **self.store.log.report(),
+            **self.store.log.report(), **(self.gate.report() if self.gate else {}),
             'lag': trainer.lag, 'evaluation_rows': trainer.evaluation_rows,
             'stage': self.finished or ('paused' if self.paused else
                                        'learning' if trainer.updates else 'collecting')}

@@ -73,6 +73,7 @@ class Trainer:
         self._evaluation = layout.column('evaluation').start
         self._version = layout.column('policy_version').start
         self.lag = 0  # versions between the last push and the newest row
+        self.newest: NDArray[np.float64] | None = None  # rows learned from last
         self._block: dict[int, int] = {}  # newest block begun, per policy epoch
         self._delivered: set[int] = set()  # epochs with a complete block since the last push
         self._seen: dict[int, float] = {}
@@ -192,6 +193,7 @@ class Trainer:
         if not len(learn):
             return
         self.rows += len(learn)
+        self.newest = learn
         self.statistics.add(learn)
         self.window.add(record.position, len(learn))
         learn[:, self._version] = self.versions.pushes_of(learn[:, self._version])

@@ -18,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rl_robot_ros import wire
 from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.files import write_atomically
+from rl_robot_ros.core.gate import GateConfig
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.learning.session import Session
 from rl_robot_ros.nodes.common import load_graph
@@ -49,6 +50,7 @@ class LearnerNode(RobotNode):
         graph = load_graph(self)
         self.config = self.configure(LearnerConfig, 'learner.')
         flow = self.configure(FlowConfig, 'sync.')
+        gate = self.configure(GateConfig, 'gate.')
         algorithm = resolve('algorithm', graph.config.algorithm)
         self.session = Session(
             graph.robot, graph.task, algorithm,
@@ -61,7 +63,13 @@ class LearnerNode(RobotNode):
         self._resend: dict[str, Any] = {}
         self._epochs: dict[str, int] = {}  # newest policy epoch per namespace
         self._asked: dict[str, float] = {}  # when, per namespace
-        self._write_config()
+        settings = self._settings()
+        if gate.enabled:
+            from rl_robot_ros.acting import make_gate
+            self.session.gate = make_gate(gate, settings.values, self.session.contract.schema)
+        path = self.session.run / CONFIG
+        if not path.exists():  # `rl-robot` has done it before
+            write_atomically(path, settings.yaml())
         key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
         names = [name.strip() for name in self.config.policies.split(',') if name.strip()]
         self.pusher = Pusher(self, names, flow.enabled, self.config.push_timeout, key,
@@ -77,19 +85,21 @@ class LearnerNode(RobotNode):
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._thread.start()
 
-    def _write_config(self) -> None:
-        """Leave the parameters beside the weights, where `rl-robot` has not done it before."""
-        path = self.session.run / CONFIG if self.session.run else None
-        if path is not None and not path.exists():
-            sections = ('task.', 'algorithm.', *filter(None, SECTIONS))
-            # Ours as they were resolved, those of other nodes as they were given to all.
-            values = {name: p.value for name, p in self._parameter_overrides.items()}
-            values |= {name: p.value for name, p in self._parameters.items()}
-            values = {name: value for name, value in values.items()
-                      if name in GRAPH or name.startswith(sections)}
-            given = {name: value for name, value in values.items() if value is not None}
-            write_atomically(path, Settings.resolve(
-                {**given, 'use_sim_time': self.get_parameter('use_sim_time').value}).yaml())
+    def _settings(self) -> Settings:
+        """
+        Return the parameters of the whole graph.
+
+        :raises ValueError: they contradict each other.
+        """
+        sections = ('task.', 'algorithm.', *filter(None, SECTIONS))
+        # Ours as they were resolved, those of other nodes as they were given to all.
+        values = {name: p.value for name, p in self._parameter_overrides.items()}
+        values |= {name: p.value for name, p in self._parameters.items()}
+        values = {name: value for name, value in values.items()
+                  if name in GRAPH or name.startswith(sections)}
+        given = {name: value for name, value in values.items() if value is not None}
+        return Settings.resolve(
+            {**given, 'use_sim_time': self.get_parameter('use_sim_time').value})
 
     def _subscribe(self, namespace: str) -> None:
         """Listen to the rows of a policy."""
@@ -195,6 +205,9 @@ class LearnerNode(RobotNode):
             return DiagnosticStatus.ERROR, self.session.failure, values
         if self.session.store.log.error:
             return DiagnosticStatus.WARN, f'rows wait: {self.session.store.log.error}', values
+        if self.session.gate is not None and self.session.gate.reason:
+            return (DiagnosticStatus.WARN,
+                    f'new weights are not promoted: {self.session.gate.reason}', values)
         if not self.pusher.links:
             return DiagnosticStatus.WARN, 'no policy found', values
         return DiagnosticStatus.OK, str(values.get('stage', '')), values
