@@ -193,9 +193,8 @@ class InProcessConfig:
 SECTIONS: dict[str, type] = {
     '': GraphConfig, 'sync.': FlowConfig, 'sim.': SimConfig, 'policy.': PolicyConfig,
     'experience.': ExperienceConfig, 'filter.': FilterConfig, 'safety.': SafetyConfig,
-    'collision.': CollisionConfig, 'watchdog.': WatchdogConfig,
-    'learner.': LearnerConfig, 'gate.': GateConfig, 'stop.': StopConfig,
-    'in_process.': InProcessConfig,
+    'collision.': CollisionConfig, 'watchdog.': WatchdogConfig, 'gate.': GateConfig,
+    'learner.': LearnerConfig, 'stop.': StopConfig, 'in_process.': InProcessConfig,
 }
 EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str, 'diagnostics_period': float}
 
@@ -244,9 +243,7 @@ class Settings:
         if values['sim.mode'] == PACED and values['sync.enabled']:
             raise ValueError('sync.enabled is true and sim.mode is paced: a robot never waits for '
                              'its learner, set sync.enabled=false')
-        if values['gate.enabled'] and values['sync.enabled']:
-            raise ValueError('gate.enabled and sync.enabled are true: policies in sync wait for '
-                             'every push, the gate holds some back; set sync.enabled=false')
+        resolve_config(GateConfig, given, 'gate.').check(values['sync.enabled'])
         resolve_config(ActorConfig, {k: v for k, v in given.items() if k == 'mode'})
         unknown = sorted(set(given) - set(values))
         if unknown:

@@ -48,7 +48,7 @@ def given_values(draw):
         for field in fields(section):
             if section is not GraphConfig and draw(st.integers(0, 5)) == 0:
                 values[prefix + field.name] = draw(value_of(field, kinds[field.name]))
-    if values.get('sim.mode') == 'paced':
+    if values.get('sim.mode') == 'paced' or values.get('gate.enabled'):
         values['sync.enabled'] = False  # everything else is refused
     return values
 

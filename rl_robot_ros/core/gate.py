@@ -49,6 +49,12 @@ class GateConfig:
     margin: float = option(0.1, 'return that may be lost, as a share of the best promoted one',
                            low=0.0, high=10.0)
 
+    def check(self, sync: bool) -> None:
+        """Check what no single range can say; raises ValueError."""
+        if self.enabled and sync:
+            raise ValueError('gate.enabled and sync.enabled are true: policies in sync wait for '
+                             'every push, the gate holds some back; set sync.enabled=false')
+
 
 class Gate:
     """
