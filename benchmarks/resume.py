@@ -121,7 +121,6 @@ def drain(session: Session) -> None:
 def learn(given: Settings, messages: Messages, point: KillPoint, taken: mmap.mmap,
           result: Path) -> None:
     """Learn from the messages, save here and there, say what came out; dies at the point."""
-    prepare_torch()
     point.arm()
     session = make_session(given)
     replayed = session.trainer.inbox.waiting
@@ -206,8 +205,7 @@ class Trial:
         self.case, self.folder = case, folder
         stream = folder / 'stream.npz'
         given = settings(case, folder / 'recorded')
-        if in_child(lambda: record(given, blocks, stream)):
-            raise SystemExit('recording failed')
+        record(given, blocks, stream)  # here, so that no child has to import what this needs
         self.messages = messages_of(stream, 0)
         self.taken = mmap.mmap(-1, 8)  # shared with the children
         status, self.straight = self.run(folder / 'straight', KillPoint())
@@ -218,6 +216,7 @@ class Trial:
         """Feed a learner; returns its exit status and what it said."""
         given, result = settings(self.case, run, resume), self.folder / 'result.json'
         result.unlink(missing_ok=True)
+        self.taken[:8] = bytes(8)
         status = in_child(lambda: learn(given, self.messages, point, self.taken, result))
         return status, json.loads(result.read_text()) if status == 0 else None
 
@@ -265,6 +264,7 @@ def main() -> None:
     parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES))
     parser.add_argument('--seed', type=int, default=0)
     options = parser.parse_args()
+    prepare_torch()  # one thread, or else it could not be forked
     rng, lines = np.random.default_rng(options.seed), []
     for case in options.cases:
         with tempfile.TemporaryDirectory() as folder:

@@ -12,9 +12,9 @@ PROGRAM = Path(__file__).parents[2] / 'benchmarks/resume.py'
 
 @pytest.mark.timeout(180)
 def test_a_killed_learner_comes_back_as_the_one_that_never_died():
-    """At each of the eight points once, with replay and without."""
-    done = subprocess.run([sys.executable, PROGRAM, '--points', '4', '--blocks', '3', '--cases',
+    """While rows, checkpoints and pushes are written; with replay and without."""
+    done = subprocess.run([sys.executable, PROGRAM, '--points', '3', '--blocks', '3', '--cases',
                            'sac', 'ppo'], text=True, capture_output=True, timeout=170,
                           env={**os.environ, 'OMP_NUM_THREADS': '1'})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count('| yes | yes |') == 8
+    assert done.stdout.count('| yes | yes |') == 6
