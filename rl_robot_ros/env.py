@@ -16,6 +16,7 @@ states, exactly 0 where nothing was changed.  The complete experience row is ``e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -163,12 +164,15 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
         """Hold `action` for one decision period, see `gymnasium.Env.step`."""
         return self.step_with(action, {}, 0)
 
-    def step_with(self, action: Any, extra: dict[str, float],
-                  version: int) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
+    def step_with(self, action: Any, extra: dict[str, float], version: int,
+                  follow: Callable[[Vector, Vector], Vector] | None = None,
+                  ) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
         """
         Hold `action`, with the extra columns and the weights version of its row.
 
         :param action: normalised effort per motor, or the index of an effort set.
+        :param follow: where the effort [N m or N] changes between decisions, returns it for
+            position and velocity of all joints; see `Decider.follow`.
         """
         robot, world, index = self.robot, self.world, self.robot.actuated_index
         request = np.atleast_1d(np.asarray(action, dtype=np.float64))
@@ -178,6 +182,8 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
         self.recorder.decide(request, extra, stamp, version, self.epoch, self.evaluation)
         position, velocity = world.position, world.velocity
         while True:
+            if follow is not None:
+                effort = follow(position, velocity)
             verdict = self.filter.step(position[index], velocity[index], effort)
             world.step(verdict.motor_effort)
             self._control_steps += 1

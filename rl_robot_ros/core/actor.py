@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.decider import Decider
+from rl_robot_ros.core.decider import Maker
 from rl_robot_ros.core.dialogue import Command
 from rl_robot_ros.core.dialogue import HARDWARE
 from rl_robot_ros.core.dialogue import LOCKSTEP
@@ -23,11 +25,9 @@ from rl_robot_ros.core.dialogue import Outbox
 from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Applied
 from rl_robot_ros.core.episode import Recorder
-from rl_robot_ros.core.exploration import Explorer
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
-from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.core.weights import WeightStore
 
 PATIENCE = 5  # repetitions of a state (1 s) after which the command before it is given up for lost
@@ -43,10 +43,12 @@ class Actor:
     :param flow: when to wait for the learner.
     :param rng: for goals and exploration.
     :param epoch: random id of this policy process.
+    :param make: builds a policy of new weights.
     """
 
     def __init__(self, contract: PolicyContract, recorder: Recorder, store: WeightStore,
-                 flow: Flow, outbox: Outbox, rng: np.random.Generator, epoch: int) -> None:
+                 flow: Flow, outbox: Outbox, rng: np.random.Generator, epoch: int,
+                 make: Maker = Policy) -> None:
         self.contract, self.recorder, self.store, self.flow = contract, recorder, store, flow
         self.epoch = epoch
         self.evaluate = False
@@ -57,18 +59,14 @@ class Actor:
         self.blocked = False  # the filter stopped; nothing is asked before it was reset
         self._out = outbox
         self._rng = rng
-        self._explorer = Explorer(rng)
         self._robot = recorder.task.robot
+        self._decider = Decider(contract, self._robot, rng, make)
         self._period = round(self._robot.control_period * 1e9)
-        self._efforts = np.array(contract.efforts)
         self._columns = {term.name for term in recorder.layout.extra}
-        self._policy: Policy | None = None
-        self._policy_set: WeightSet | None = None
         self._last: State | None = None
         self._pending: State | None = None  # waits for its command, the learner or weights
         self._repeats = 0  # how often the newest state has come again
         self._block = -1
-        self._effort = np.zeros(len(self._robot.actuated))
         self._answered = -1
         self._observed = -1  # stamp of the state that recorder.observation was made of
         self._applied: Applied | None = None
@@ -102,7 +100,7 @@ class Actor:
             return
         action = command.effort / self._robot.action_to_effort
         self._applied = Applied(action, command.source,
-                                bool((command.effort != self._effort).any()))
+                                bool((command.effort != self._decider.effort).any()))
         self.blocked = command.source == 'stop'
         if self._pending is not None:
             self._take(self._pending)
@@ -176,7 +174,7 @@ class Actor:
 
     def _begin(self, goal: Vector, state: State) -> None:
         self.recorder.begin(goal, state.position, state.velocity)
-        self._explorer.begin()
+        self._decider.begin()
         self._observed = state.stamp
         self._out.goal(goal)
 
@@ -195,7 +193,7 @@ class Actor:
             return
         self.counts['states_repeated'] += 1
         if state.stamp == self._answered:
-            self._out.request(state.stamp, self._effort)
+            self._out.request(state.stamp, self._decider.effort)
         elif self.resetting:
             self._out.reset(self.blocked)
         else:
@@ -230,7 +228,7 @@ class Actor:
         self.waiting = ''
         self._answered = state.stamp
         self._applied = None
-        self._out.request(state.stamp, self._effort)
+        self._out.request(state.stamp, self._decider.follow(state.position, state.velocity))
 
     def _judge(self, state: State) -> bool:
         """Judge the state with the command before it; False where there is nothing to answer."""
@@ -271,16 +269,10 @@ class Actor:
         if self._observed != state.stamp:
             self.recorder.observe(state.position, state.velocity)
             self._observed = state.stamp
-        weights, policy = self._policy_set, self._policy
-        assert weights is not None and policy is not None
-        exploration = 'none' if self.evaluate else weights.exploration
-        decision = self._explorer.act(policy, self.recorder.observation, exploration,
-                                      weights.exploration_scale)
-        action = decision.action
-        command = self._efforts[int(action[0])] if len(self._efforts) else action
-        self._effort = command * self._robot.action_to_effort
+        decision = self._decider.decide(self.recorder.observation, state.position,
+                                        state.velocity, not self.evaluate)
         extra = {'log_prob': decision.log_prob} if 'log_prob' in self._columns else {}
-        self.recorder.decide(action, extra, state.stamp, weights.version, self.epoch,
+        self.recorder.decide(decision.action, extra, state.stamp, self.version, self.epoch,
                              self.evaluate)
         self.counts['decisions'] += 1
         return True
@@ -302,9 +294,7 @@ class Actor:
         if store.active is None:
             self.waiting = 'weights'
             return False
-        if store.active is not self._policy_set:
-            self._policy = Policy(self.contract.network, store.active.weights)
-            self._policy_set = store.active
+        self._decider.use(store.active)
         return True
 
     @property
@@ -315,4 +305,4 @@ class Actor:
     @property
     def version(self) -> int:
         """Version of the weights in use; 0 before the first."""
-        return 0 if self._policy_set is None else self._policy_set.version
+        return 0 if self._decider.weights is None else self._decider.weights.version

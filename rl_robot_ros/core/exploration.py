@@ -32,9 +32,9 @@ from typing import NamedTuple
 from typing import Protocol
 
 import numpy as np
+from rl_robot_ros.core.policy import Acting
 from rl_robot_ros.core.policy import Decision
 from rl_robot_ros.core.policy import EXPLORATIONS
-from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
 
 # Kinds with a memory: name, lowest and highest value of each of their numbers.
@@ -159,7 +159,7 @@ class Explorer:
         """Start an episode: what is remembered of the one before is forgotten."""
         self._noise = None
 
-    def act(self, policy: Policy, observation: Vector, exploration: str,
+    def act(self, policy: Acting, observation: Vector, exploration: str,
             scale: float) -> Decision:
         """
         Choose an action.

@@ -20,6 +20,9 @@ Flat weights are: observation mean, inverse standard deviation, then per layer t
 (in, out) row by row and the bias, then `log_std` for ``gaussian``.  The normaliser travels with
 the weights because a network without it is another function.  Those of a table are: where the bins
 begin, one over their width, then the values, cell by cell, the last number's bins side by side.
+
+``imported observations-motors onnx`` names a policy that was trained elsewhere and comes with a
+model of its own (`interchange.imported`); its weights are the sha256 of that model, byte by byte.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 import math
 from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +39,8 @@ from rl_robot_ros.core.spec import Vector
 
 NETWORKS = ('squashed_gaussian', 'gaussian', 'categorical', 'deterministic', 'values')
 KINDS = (*NETWORKS, 'table')
+IMPORTED = 'imported'
+DIGEST_BYTES = 32  # of sha256
 CHOOSING = ('categorical', 'values', 'table')  # the action is an index of an effort set
 ACTIVATIONS = ('relu', 'tanh')
 EXPLORATIONS = ('policy', 'uniform', 'gaussian', 'epsilon', 'none')
@@ -64,9 +70,10 @@ class NetworkSpec(NamedTuple):
         :raises ValueError: says what is wrong with the text.
         """
         parts = text.split()
-        table = parts[:1] == ['table']
-        if len(parts) != 3 or parts[0] not in KINDS \
-                or parts[2] not in (('bins',) if table else ACTIVATIONS):
+        table, imported = parts[:1] == ['table'], parts[:1] == [IMPORTED]
+        if len(parts) != 3 or parts[0] not in (*KINDS, IMPORTED) \
+                or parts[2] not in (('bins',) if table else ('onnx',) if imported
+                                    else ACTIVATIONS):
             raise ValueError(f'network {text[:200]!r}: expected "kind in-hidden-out activation" '
                              f'with kind {NETWORKS} and activation {ACTIVATIONS}, or '
                              '"table bins-choices bins"')
@@ -95,6 +102,8 @@ class NetworkSpec(NamedTuple):
     @property
     def parameters(self) -> int:
         """Length of the flat weights."""
+        if self.kind == IMPORTED:
+            return DIGEST_BYTES
         if self.kind == 'table':
             return 2 * self.observation_size + math.prod(self.sizes)
         layers = sum(a * b + b for a, b in zip(self.sizes, self.sizes[1:]))
@@ -119,6 +128,28 @@ class Decision(NamedTuple):
     log_prob: float
 
 
+class Acting(Protocol):
+    """Whatever chooses actions: a :class:`Policy`, or one that was trained elsewhere."""
+
+    spec: NetworkSpec
+
+    def begin(self) -> None:
+        """Start an episode: forget what came before."""
+
+    def see(self, position: Vector, velocity: Vector) -> Vector | None:
+        """
+        See a control state, in particular the one that is decided on next.
+
+        :returns: the normalised effort for it, where that changes between decisions; None where
+            the action that was decided on is held.
+        """
+
+    def act(self, observation: Vector, rng: np.random.Generator, exploration: str = 'none',
+            scale: float = 1.0) -> Decision:
+        """Choose an action, see `Policy.act`."""
+        ...
+
+
 class Policy:
     """
     One set of weights, ready to act.
@@ -130,6 +161,8 @@ class Policy:
 
     def __init__(self, network: str, weights: Vector) -> None:
         self.spec = NetworkSpec.parse(network)
+        if self.spec.kind == IMPORTED:
+            raise ValueError(f'network {network!r} needs its model: name its policy file')
         if weights.shape != (self.spec.parameters,):
             raise ValueError(f'network {network!r} has {self.spec.parameters} weights, '
                              f'got {weights.shape}')
@@ -154,6 +187,13 @@ class Policy:
         self._log_std = flat[at:].astype(np.float64)
         *self._hidden, self._last = layers
         self._relu = self.spec.activation == 'relu'
+
+    def begin(self) -> None:
+        """Start an episode: there is nothing to forget."""
+
+    def see(self, position: Vector, velocity: Vector) -> Vector | None:
+        """See a control state: actions are held, and what counts is in the observation."""
+        return None
 
     def output(self, observation: Vector) -> NDArray[np.float32]:
         """Return the last layer for one observation; valid until the next call."""

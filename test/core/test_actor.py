@@ -556,7 +556,7 @@ def test_exploration_of_the_weights_is_obeyed():
     graph = Graph()
     graph.start(exploration='gaussian', scale=0.0, constant=0.25)
     assert graph.out.all('request')[0][1] == pytest.approx(0.25 * SCALE)
-    assert graph.actor._policy is not None
+    assert graph.actor.version == 1
     graph.steps(2, 3)
     assert graph.cells('log_prob').tolist() == [0.0]
 
