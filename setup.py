@@ -12,6 +12,7 @@ MESSAGES = ['diagnostic-msgs', 'geometry-msgs', 'rosgraph-msgs', 'sensor-msgs', 
 TRAIN = ['gymnasium>=0.29', 'matplotlib>=3.6', 'pillow>=10.0', 'rich>=13.0', 'tensorboard>=2.14',
          'torch>=2.1']
 BAGS = ['rosbags>=0.11.9']
+ONNX = ['onnx>=1.16', 'onnxruntime>=1.18']
 VIDEO = ['imageio-ffmpeg>=0.5']
 TEST = ['catkin_pkg', 'hypothesis>=6.90', 'pytest>=7.4', 'pytest-cov', 'pytest-timeout>=2.1',
         'pytest-xdist>=3.4', 'setuptools', 'wheel']
@@ -62,11 +63,12 @@ setup(
         'ros-kilted': ros_wheels('kilted'),
         'train': TRAIN,
         'bags': BAGS,
+        'onnx': ONNX,
         'video': VIDEO,
         'test': TEST,
         'lint': LINT,
         'mutation': MUTATION,
-        'dev': TEST + LINT + VIDEO + BAGS,
+        'dev': TEST + LINT + VIDEO + BAGS + ONNX,
     },
     entry_points={
         'console_scripts': [

@@ -1,5 +1,5 @@
 """
-``rl-robot``: train, play, evaluate, compare, demonstrate, record and check, from a terminal.
+``rl-robot``: train, play, evaluate, compare, demonstrate, record, exchange and check.
 
 Every value of every node can be given as ``name=value``; ``rl-robot train --list`` shows them all.
 """
@@ -28,6 +28,8 @@ examples:
   rl-robot teleop --demonstrations mine.safetensors  move it yourself, keep what you did
   rl-robot record --output day1                     a rosbag2 file of the whole graph
   rl-robot import-bag day1 --output day1.safetensors
+  rl-robot export runs/... --onnx reach.onnx        for a runtime of your own
+  rl-robot import other.onnx --mapping m.yaml --output runs/other
   rl-robot certify --robot arm7 safety.model_mass_error=0.2
   rl-robot doctor                                   what is missing on this machine
 """
@@ -56,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_teleop(commands)
     _add_record(commands)
     _add_import(commands)
+    _add_exchange(commands)
     certificate = commands.add_parser(
         'certify', help='can the safety filter guarantee the limits of a robot?',
         description='Compute how hard every joint can always be braked against everything else, '
@@ -196,6 +199,27 @@ def _add_import(commands: Any) -> None:
     _add_values(bag)
 
 
+def _add_exchange(commands: Any) -> None:
+    export = commands.add_parser(
+        'export', help='write trained weights as an ONNX file',
+        description='The most likely action, normaliser inside, contract in the metadata; written '
+                    'only if it equals our own inference on recorded observations to 1e-5. '
+                    'docs/policy_contract.md says what the numbers mean.')
+    export.add_argument('source', type=Path, help='run directory or policy file')
+    export.add_argument('--onnx', type=Path, required=True, metavar='FILE', help='file to write')
+    bring = commands.add_parser(
+        'import', help='run an ONNX policy that was trained elsewhere',
+        description='Make a run directory, for play and evaluate, of an ONNX file and a mapping '
+                    'that says what its numbers are, joint by joint. Refused, with the reason, '
+                    'where it does not fit the robot. docs/policy_contract.md walks through it.')
+    bring.add_argument('model', type=Path, help='ONNX file')
+    bring.add_argument('--mapping', type=Path, required=True, metavar='YAML',
+                       help='what its inputs and outputs mean')
+    bring.add_argument('--output', type=Path, required=True, metavar='RUN',
+                       help='run directory to make')
+    _add_values(bring)
+
+
 def _add_robot_choice(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument('--robot', help='datasheet, such as arm7')
@@ -260,6 +284,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from rl_robot_ros import recording
             return {'teleop': recording.teleop, 'record': recording.record}[options.command](
                 options)
+        if options.command == 'export':
+            from rl_robot_ros import export
+            return export.main(options)
+        if options.command == 'import':
+            from rl_robot_ros import importing
+            return importing.main(options)
         if options.command == 'evaluate':
             from rl_robot_ros import evaluation
             return evaluation.evaluate(options)

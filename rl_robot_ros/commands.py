@@ -13,6 +13,7 @@ from rl_robot_ros.bringup import graph_nodes
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.evaluation import evaluate_run
 from rl_robot_ros.evaluation import EVALUATION
+from rl_robot_ros.evaluation import open_for
 from rl_robot_ros.learning.pictures import learning_curve
 from rl_robot_ros.progress import ProgressView
 from rl_robot_ros.runs import CONFIG
@@ -182,6 +183,7 @@ def play(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder, ctrl_c() as stop:
         parameters['sim.clock_file'] = str(Path(folder) / 'sim_clock.json')
         settings = Settings.resolve({**parameters, **parse_values(options.values)})
+        open_for(settings, policy)  # refuses what does not fit, before anything starts
         path = Path(folder) / CONFIG
         path.write_text(settings.yaml())
         with Graph(path, graph_nodes(settings.values['sim.mode'], learner=False)) as graph:

@@ -13,6 +13,9 @@ from typing import Any
 from rl_robot_ros.bringup import ctrl_c
 from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_nodes
+from rl_robot_ros.core.config import resolve_config
+from rl_robot_ros.interchange.opening import open_policy
+from rl_robot_ros.interchange.opening import Opened
 from rl_robot_ros.learning.aggregate import Aggregate
 from rl_robot_ros.learning.episodes import EpisodeCollector
 from rl_robot_ros.learning.groups import group_runs
@@ -20,11 +23,11 @@ from rl_robot_ros.learning.groups import unique
 from rl_robot_ros.learning.pictures import evaluation_picture
 from rl_robot_ros.learning.report import EvaluationReport
 from rl_robot_ros.learning.report import FIGURES
-from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.runs import CONFIG
 from rl_robot_ros.runs import find_config
 from rl_robot_ros.runs import find_policy
 from rl_robot_ros.runs import POLICY
+from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import Settings
 
 EVALUATION = 'evaluation.json'
@@ -56,10 +59,22 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def _prepare(source: Path, values: dict[str, str]) -> tuple[Path, dict[str, Any]]:
-    """Return the policy of a run and all of its parameters; refuse a damaged one."""
+    """Return the policy of a run and all of its parameters; refuse one that does not fit."""
     policy = find_policy(source)
-    load_policy(policy)
-    return policy, Settings.resolve({**find_config(source), **values}).values
+    settings = Settings.resolve({**find_config(source), **values})
+    open_for(settings, policy)
+    return policy, settings.values
+
+
+def open_for(settings: Settings, policy: Path) -> Opened:
+    """
+    Open a policy on the robot and task of these settings.
+
+    :raises ValueError: it does not fit; names every difference.
+    """
+    task = settings.make_task()
+    return open_policy(policy, task.robot, task,
+                       resolve_config(SafetyConfig, settings.values, 'safety.'))
 
 
 def _evaluate_several(sources: Sequence[Path], values: dict[str, str],
@@ -160,9 +175,10 @@ def _collect_in_process(values: dict[str, Any], policy: Path, episodes: int,
     """Do the same without ROS."""
     from rl_robot_ros.in_process import make_evaluation_env
     from rl_robot_ros.in_process import run_episodes
-    weights = load_policy(policy)
-    env = make_evaluation_env(Settings.resolve(values), weights)
-    return run_episodes(env, weights, episodes, EVALUATION_SEED, stop)
+    settings = Settings.resolve(values)
+    opened = open_for(settings, policy)
+    env = make_evaluation_env(settings, opened.weights)
+    return run_episodes(env, opened.weights, episodes, EVALUATION_SEED, stop, opened.make)
 
 
 def settings_period(settings: Settings) -> float:

@@ -18,14 +18,18 @@ from rl_robot_ros.acting import make_gate
 from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.decider import Decider
+from rl_robot_ros.core.decider import Maker
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.gate import GateConfig
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.env import RobotEnv
+from rl_robot_ros.interchange.opening import describe
 from rl_robot_ros.learning.episodes import EpisodeCollector
 from rl_robot_ros.learning.session import Session
+from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import LearnerConfig
 from rl_robot_ros.settings import Settings
 from rl_robot_ros.settings import StopConfig
@@ -46,6 +50,8 @@ def make_session(settings: Settings) -> Session:
     gate = resolve_config(GateConfig, values, 'gate.')
     if gate.enabled:
         session.gate = make_gate(gate, values, session.contract.schema)
+    session.description = describe(session.contract, task.robot, task,
+                                   resolve_config(SafetyConfig, values, 'safety.'))
     return session
 
 
@@ -124,16 +130,23 @@ def make_evaluation_env(settings: Settings, weights: WeightSet) -> RobotEnv:
 
 
 def run_episodes(env: RobotEnv, weights: WeightSet, episodes: int, seed: int,
-                 stop: Sequence[int] = ()) -> EpisodeCollector:
-    """Run whole episodes without exploration; returns what they brought."""
-    contract = PolicyContract.parse(weights.schema)
-    policy, rng = Policy(contract.network, weights.weights), np.random.default_rng(seed)
+                 stop: Sequence[int] = (), make: Maker = Policy) -> EpisodeCollector:
+    """
+    Run whole episodes without exploration; returns what they brought.
+
+    :param make: builds the policy, see `interchange.opening`.
+    """
+    decider = Decider(PolicyContract.parse(weights.schema), env.robot,
+                      np.random.default_rng(seed), make)
+    decider.use(weights)
     collector = EpisodeCollector(env.layout, env.robot.decision_period)
     observation, _ = env.reset(seed=seed)
     while not stop and len(collector.episodes) < episodes:
-        action = policy.act(observation, rng).action
-        observation, _, terminated, truncated, _ = env.step_with(action, {}, weights.version)
+        decision = decider.decide(observation, env.world.position, env.world.velocity, False)
+        observation, _, terminated, truncated, _ = env.step_with(
+            decision.action, {}, weights.version, decider.follow)
         collector.add(env.row[None])
         if terminated or truncated:
             observation, _ = env.reset()
+            decider.begin()
     return collector

@@ -20,6 +20,7 @@ from typing import Any
 from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.algorithms.base import make_contract
 from rl_robot_ros.algorithms.base import NonFiniteLoss
+from rl_robot_ros.core.description import PolicyDescription
 from rl_robot_ros.core.effort_sets import CONTINUOUS
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.gate import Gate
@@ -75,6 +76,7 @@ class Session:
         self.paused = False
         self.last: WeightSet | None = None
         self.gate: Gate | None = None
+        self.description: PolicyDescription | None = None  # goes into policy files, where known
         self._pushes: list[WeightSet] = []
         self._lock = threading.Lock()
         self._save_requested = False
@@ -235,7 +237,9 @@ class Session:
                              'version': self.version, 'config': self._config,
                              'wall_s': self.wall})
             if self.last is not None:
-                save_policy(self.run / POLICY, self.last)
+                described = self.description
+                save_policy(self.run / POLICY, self.last, described
+                            and described.with_normaliser(self.last.weights))
         except OSError as error:
             logger.error('no checkpoint could be written, the last one stays: %s', error)
 

@@ -20,6 +20,7 @@ from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.gate import GateConfig
 from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.interchange.opening import describe
 from rl_robot_ros.learning.session import Session
 from rl_robot_ros.nodes.common import load_graph
 from rl_robot_ros.nodes.outgoing import oldest_kept
@@ -28,6 +29,7 @@ from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.runs import CONFIG
+from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import FlowConfig
 from rl_robot_ros.settings import LearnerConfig
 from rl_robot_ros.settings import SECTIONS
@@ -58,6 +60,8 @@ class LearnerNode(RobotNode):
                            graph.config.presets),
             flow, self.config, self.configure(StopConfig, 'stop.'),
             graph.seed_or(secrets.randbits(32)), graph.config.actions)
+        self.session.description = describe(self.session.contract, graph.robot, graph.task,
+                                            self.configure(SafetyConfig, 'safety.'))
         self.counts = {'messages_refused': 0}
         self.refused: dict[str, int] = {}
         self._resend: dict[str, Any] = {}

@@ -20,16 +20,20 @@ from rl_robot_ros import wire
 from rl_robot_ros import wire_goals
 from rl_robot_ros.core.actor import Actor
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.decider import Maker
 from rl_robot_ros.core.dialogue import ActorConfig
 from rl_robot_ros.core.dialogue import Command
 from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.flow import FlowConfig
-from rl_robot_ros.core.row_trace import Trace
+from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightStore
+from rl_robot_ros.interchange.opening import may_be_pushed
+from rl_robot_ros.interchange.opening import misfit
+from rl_robot_ros.interchange.opening import open_policy
 from rl_robot_ros.nodes.common import load_graph
 from rl_robot_ros.nodes.outgoing import ExperienceSender
 from rl_robot_ros.nodes.resets import Resets
@@ -39,7 +43,7 @@ from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.nodes.timing import Timing
-from rl_robot_ros.policy_file import load_policy
+from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import ExperienceConfig
 from rl_robot_ros.settings import PolicyConfig
 from sensor_msgs.msg import JointState
@@ -60,8 +64,10 @@ class PolicyNode(RobotNode):
         self._seed = graph.seed_or(secrets.randbits(32))
         self._deterministic = graph.config.seed >= 0
         key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
-        self.store = WeightStore(self._misfit, self.config.learner_timeout, key)
+        self.store = WeightStore(lambda schema: misfit(schema, self.robot, self.task),
+                                 self.config.learner_timeout, key)
         self.actor: Actor | None = None
+        self._make: Maker = Policy
         self.timing = Timing(self.robot.control_period)
         self.counts = dict.fromkeys(('states_refused', 'commands_refused', 'goals_refused',
                                      'weights_refused', 'weights_accepted', 'learner_timeouts'), 0)
@@ -102,15 +108,6 @@ class PolicyNode(RobotNode):
 
     # -- weights ------------------------------------------------------------------------------
 
-    def _misfit(self, schema: str) -> str:
-        """Say why a first schema does not fit this robot and task."""
-        try:
-            contract = PolicyContract.parse(schema)
-        except ValueError as error:
-            return str(error)
-        return contract.misfit(self.robot.actuated, self.task.observation_terms,
-                               Trace.of(self.robot).term.size)
-
     def _start_actor(self, stamp: int) -> Actor:
         """Begin to act on the state of this stamp."""
         contract = PolicyContract.parse(self.store.schema)
@@ -122,13 +119,14 @@ class PolicyNode(RobotNode):
         epoch = int(rng.integers(2**53)) if self._deterministic else secrets.randbits(53)
         recorder = Recorder(self.task, layout, self.robot.decision_periods,
                             bool(contract.efforts))
-        actor = Actor(contract, recorder, self.store, self.flow, self, rng, epoch)
+        actor = Actor(contract, recorder, self.store, self.flow, self, rng, epoch, self._make)
         actor.evaluate = self.evaluate
         self.experience.layout = layout
         return actor
 
     def _accept(self, weights: Any, signature: str) -> str:
-        reason = self.store.offer(weights, time.monotonic(), signature)
+        reason = may_be_pushed(weights, self.store) \
+            or self.store.offer(weights, time.monotonic(), signature)
         if reason:
             self.counts['weights_refused'] += 1
             self.warn('weights', f'weights refused: {reason}')
@@ -156,10 +154,12 @@ class PolicyNode(RobotNode):
         return response
 
     def _load_checkpoint(self, path: Path) -> None:
-        weights = load_policy(path)
+        opened = open_policy(path, self.robot, self.task,
+                             self.configure(SafetyConfig, 'safety.'))
+        weights, self._make = opened.weights, opened.make
         self.get_logger().info(f'{path}: version {weights.version}, digest {weights.digest[:8]}')
-        if misfit := self._misfit(weights.schema):
-            raise ValueError(f'policy.checkpoint {path} does not fit robot and task: {misfit}')
+        for remark in opened.remarks:
+            self.get_logger().warning(f'{path}: {remark}')
         if reason := self.store.adopt(weights, time.monotonic()):
             raise ValueError(f'policy.checkpoint {path}: {reason}')
 

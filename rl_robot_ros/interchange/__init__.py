@@ -1,0 +1,1 @@
+"""Policies from and for elsewhere: their contract, ONNX out, ONNX in."""
