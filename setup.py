@@ -75,6 +75,7 @@ setup(
             'policy = rl_robot_ros.nodes.policy:main',
             'safety_filter = rl_robot_ros.nodes.safety_filter:main',
             'safety_watchdog = rl_robot_ros.nodes.safety_watchdog:main',
+            'start_robot = rl_robot_ros.nodes.start_robot:main',
             'learner = rl_robot_ros.nodes.learner:main',
             'mujoco_sim = rl_robot_ros.nodes.mujoco_sim:main',
             'teleop = rl_robot_ros.nodes.teleop:main',

@@ -24,6 +24,7 @@ import sys
 import time
 from typing import IO
 
+from rl_robot_ros.core.dialogue import HARDWARE
 from rl_robot_ros.core.dialogue import LOCKSTEP
 from rl_robot_ros.share import share_directory
 
@@ -196,11 +197,13 @@ class Graph:
 
 def graph_nodes(mode: str, learner: bool) -> tuple[str, ...]:
     """
-    Name the nodes of a simulated graph.
+    Name the nodes of a graph.
 
-    :param mode: in `lockstep` nothing is timed, so there is nothing for a watchdog to watch.
+    :param mode: in `lockstep` nothing is timed, so there is nothing for a watchdog to watch;
+        on `hardware` there is nothing to simulate.
     """
-    spared = {'safety_watchdog': mode == LOCKSTEP, 'learner': not learner}
+    spared = {'mujoco_sim': mode == HARDWARE, 'safety_watchdog': mode == LOCKSTEP,
+              'learner': not learner}
     return tuple(name for name in NODES if not spared.get(name, False))
 
 

@@ -26,9 +26,11 @@ from rl_robot_ros.core.effort_sets import effort_set
 from rl_robot_ros.core.effort_sets import EFFORT_SETS
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.gate import GateConfig
+from rl_robot_ros.core.homing import HomingConfig
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
+from rl_robot_ros.safety.watchdog_config import WatchdogConfig
 import yaml
 
 
@@ -109,6 +111,8 @@ class FilterConfig:
     joint_state_parts: int = option(1, 'messages in which the robot publishes one joint state, '
                                     'for instance by two drivers', unit='messages', low=1,
                                     high=64)
+    start_stopped: bool = option(False, 'stop, latched, with the first joint state: a person lets '
+                                 'the robot go, also after a crash of the filter')
     allow_multiple_publishers: bool = option(False, 'follow effort_request although several nodes '
                                              'publish it, outside lockstep')
     enable_timeout: float = option(0.0, 'stop, latched, when safety_filter/enable (std_msgs/Bool) '
@@ -130,25 +134,12 @@ class FilterConfig:
 
 
 @dataclass(frozen=True)
-class WatchdogConfig:
-    """When the safety watchdog gives the filter up, and what it does then."""
+class StartConfig:
+    """How `start_robot` lets a real robot go."""
 
-    periods: int = option(3, 'a joint state may wait this long for the output of the filter',
-                          unit='control periods', low=2, high=1000)
-    min_silence: float = option(0.06, 'but at least this long: Python on a busy machine stalls '
-                                'without being dead (compare waited_max_ms in /diagnostics)',
-                                unit='s', low=0.005, high=1.0)
-    controller_manager: str = option('controller_manager', 'node whose switch_controller takes '
-                                     'the effort controller away')
-    effort_controller: str = option('effort_controller', 'controller to deactivate')
-    fallback_controllers: str = option('', 'controllers to activate in its place, separated by '
-                                       'commas; empty: none')
-
-    @property
-    def fallbacks(self) -> tuple[str, ...]:
-        """Return the names in `fallback_controllers`."""
-        return tuple(name.strip() for name in self.fallback_controllers.split(',')
-                     if name.strip())
+    activate: bool = option(True, 'activate the effort controller; false: a person has done it')
+    timeout: float = option(60.0, 'give up when something is still wrong after this long',
+                            unit='s', low=1.0, high=3600.0)
 
 
 @dataclass(frozen=True)
@@ -194,6 +185,8 @@ SECTIONS: dict[str, type] = {
     '': GraphConfig, 'sync.': FlowConfig, 'sim.': SimConfig, 'policy.': PolicyConfig,
     'experience.': ExperienceConfig, 'filter.': FilterConfig, 'safety.': SafetyConfig,
     'collision.': CollisionConfig, 'watchdog.': WatchdogConfig, 'gate.': GateConfig,
+    'homing.': HomingConfig,
+    'start.': StartConfig,
     'learner.': LearnerConfig, 'stop.': StopConfig, 'in_process.': InProcessConfig,
 }
 EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str, 'diagnostics_period': float}

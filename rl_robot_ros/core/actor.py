@@ -8,7 +8,8 @@ speaks through an :class:`Outbox`.  Its rules (ARCHITECTURE.md, "Time"):
 - in lockstep state k+1 is not answered before `effort_command` k is there, because the observation
   contains what was applied; otherwise, or where it was lost, a missing partner costs the row,
   never the answer;
-- at an episode's end the actor asks for a reset and ignores states until the episode changes;
+- at an episode's end the actor asks for a reset and ignores states until the episode changes
+  (on hardware only where somebody drives the robot home, `core.homing`);
 - at a block's end it withholds its answer until the learner's push is there (`core.flow`).
 """
 
@@ -52,6 +53,7 @@ class Actor:
         self.contract, self.recorder, self.store, self.flow = contract, recorder, store, flow
         self.epoch = epoch
         self.evaluate = False
+        self.homes = False  # somebody resets real robots too
         self.counts = dict.fromkeys(('states', 'states_old', 'states_repeated', 'decisions',
                                      'episodes', 'rows_incomplete', 'episodes_cut'), 0)
         self.waiting = 'joint_states'  # what the actor waits for, for people
@@ -141,7 +143,7 @@ class Actor:
     # -- episodes -----------------------------------------------------------------------------
 
     def _first(self, state: State) -> None:
-        if state.mode == HARDWARE:
+        if state.mode == HARDWARE and not self.homes:
             self._start(state, asked=True)
         else:
             # Whatever episode is running was somebody else's: begin with one of our own.
@@ -248,7 +250,7 @@ class Actor:
             self._out.row(step.row, ended or self.recorder.seq % self.flow.config.rows == 0)
             if ended:
                 self.counts['episodes'] += 1
-                if state.mode != HARDWARE:
+                if state.mode != HARDWARE or self.homes:
                     self._ask_reset(self.blocked)
                     return False
                 self._begin(self.recorder.task.sample_goal(self._rng), state)

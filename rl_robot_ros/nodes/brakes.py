@@ -4,17 +4,22 @@ Ways to stop a robot without its safety filter: one service each, called until i
 A simulator has brakes.  ros2_control has controllers: the effort controller is deactivated, which
 makes `effort_controllers/JointGroupEffortController` write zeros (a plain
 `forward_command_controller` does not), and fallback controllers, such as one that holds position,
-are activated in its place.
+are activated in its place.  Where no service can be called, a command of wrong length does the
+same: the controller's update fails, and its manager deactivates it and activates what its own
+parameter `fallback_controllers` names (ros2_controllers, `forward_controllers_base.cpp`).
 """
 
 from __future__ import annotations
 
 from abc import ABC
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from builtin_interfaces.msg import Duration
 from rclpy.node import Node
+from rclpy.publisher import Publisher
+from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
 
 CALL_TIMEOUT = 0.5  # [s] until a call without an answer is made again
@@ -156,6 +161,62 @@ class ControllerSwitch(Brake):
     def verdict(self, response: Any) -> tuple[bool, str]:
         """Read the answer."""
         return response.ok, getattr(response, 'message', '') or 'refused'
+
+
+class WrongLength(Brake):
+    """
+    A command that makes the effort controller fail, where no other brake is there or confirms.
+
+    Nobody confirms this one either, so it is sent again and again until it is released.
+
+    :param publisher: on the controller's topic, of which we hear our own messages.
+    :param size: motors of the robot.
+    :param others: brakes that confirm.
+    """
+
+    lasting = False  # controllers are given back by a person
+
+    def __init__(self, publisher: Publisher, size: int, others: Sequence[Brake]) -> None:
+        super().__init__(None, f'a command of wrong length on {publisher.topic_name}')
+        self.message = Float64MultiArray(data=[0.0] * (size + 1))
+        self._publisher, self._others = publisher, others
+        self._since = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether somebody else listens."""
+        return self._publisher.get_subscription_count() > 1
+
+    @property
+    def state(self) -> str:
+        """Say how it stands."""
+        if self.engaged:
+            return 'sent, which nobody confirms'
+        return 'ready' if self.ready else 'nobody listens'
+
+    def want(self, engaged: bool, now: float) -> None:
+        """Begin or end to make the controller fail."""
+        self._since = now
+        self.engaged = self.told = False
+        super().want(engaged, now)
+
+    def drive(self, now: float) -> None:
+        """Send it where that is due."""
+        if not (self.wanted and self.ready) or now < self._next \
+                or any(other.engaged for other in self._others):
+            return
+        if any(other.ready for other in self._others) and now < self._since + CALL_TIMEOUT:
+            return
+        self._publisher.publish(self.message)
+        self.engaged = self.told = True
+        self._next = now + AGAIN
+
+    def request(self, engage: bool, attempt: int) -> None:
+        """Call nobody."""
+
+    def verdict(self, response: Any) -> tuple[bool, str]:
+        """Hear nothing."""
+        return False, ''
 
 
 def controller_service() -> Any:

@@ -39,6 +39,7 @@ from rl_robot_ros.settings import FilterConfig
 
 TELEOP_TIMEOUT = 0.2  # [s] a person's effort counts this long
 PAUSED = 'simulated time stands still'
+START = 'a person lets the robot go: release safety_filter/stop, then safety_filter/reset'
 
 
 class GuardedFilter:
@@ -82,6 +83,7 @@ class GuardedFilter:
         self.shown = (Phase.UNCONFIGURED, '')  # phase and reason, as reported
         self._paused = False
         self._late = 0
+        self._to_stop = options.start_stopped  # with the first state
         self._rest = self.filter.rest_effort()
         self._window = node.every(config.answer_window * self.period, self.window_over)
         self._window.cancel()
@@ -128,6 +130,9 @@ class GuardedFilter:
             self.filter.see(sample.position, sample.velocity, sample.periods)
         except Exception as error:
             self._node.on_error(error)
+        if self._to_stop and self.filter.phase is Phase.IDLE:
+            self._to_stop = False
+            self.filter.stop(START)
         self.timing.note('state', time.monotonic() - sample.seen)
 
     def take_request(self, stamp: int, effort: Vector) -> None:

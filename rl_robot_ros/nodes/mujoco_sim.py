@@ -64,9 +64,12 @@ class MujocoSim(RobotNode):
         self.clock = SimClock(round(self.robot.control_period * 1e9), path)
         self.timing = Timing(self.robot.control_period / self.config.real_time_factor)
         self.counts = dict.fromkeys(('steps', 'repeats', 'commands_refused', 'resets',
-                                     'deadlines_missed', 'diverged'), 0)
+                                     'deadlines_missed', 'answers_missed', 'diverged'), 0)
         self.stopped = False
         self._effort: Vector = np.zeros(len(self.robot.actuated))
+        self._heard = False  # a command has ever come (paced)
+        self._answered = True  # a command has come since the last state (paced)
+        self._published = 0.0  # [s] when that state was, steady clock
         self._in_flight: deque[tuple[float, Vector]] = deque(maxlen=1000)
         self._writer = wire.JointWriter(self.robot.joint_names)
         self._mark = ''
@@ -194,11 +197,13 @@ class MujocoSim(RobotNode):
             if error.kind == 'length' and len(message.data):
                 self._effort = np.zeros(len(self.robot.actuated))
             return
-        delay = self.config.delay
+        now, delay, self._heard = time.monotonic(), self.config.delay, True
+        if not self._answered:  # the filter gives one command per state
+            self._answered = True
+            self.timing.note('observation_age', now - self._published)
         if self.config.delay_jitter:
             delay = max(0.0, delay + self.config.delay_jitter * self._rng.standard_normal())
-        self._in_flight.append((time.monotonic() + delay / self.config.real_time_factor,
-                                effort.copy()))
+        self._in_flight.append((now + delay / self.config.real_time_factor, effort.copy()))
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -207,6 +212,8 @@ class MujocoSim(RobotNode):
         if late > 0:
             self.counts['deadlines_missed'] += late
         self._next_deadline += (late + 1) * period
+        self.counts['answers_missed'] += not self._answered
+        self._answered, self._published = not self._heard, now
         self._publish()
         while self._in_flight and self._in_flight[0][0] <= now:
             self._effort = self._in_flight.popleft()[1]

@@ -17,16 +17,18 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from rcl_interfaces.srv import SetParametersAtomically
 from rl_robot_ros import wire
-from rl_robot_ros import wire_goals
 from rl_robot_ros.core.actor import Actor
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.decider import Maker
 from rl_robot_ros.core.dialogue import ActorConfig
 from rl_robot_ros.core.dialogue import Command
+from rl_robot_ros.core.dialogue import HARDWARE
 from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.flow import FlowConfig
+from rl_robot_ros.core.homing import Homing
+from rl_robot_ros.core.homing import HomingConfig
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
@@ -35,14 +37,16 @@ from rl_robot_ros.interchange.opening import may_be_pushed
 from rl_robot_ros.interchange.opening import misfit
 from rl_robot_ros.interchange.opening import open_policy
 from rl_robot_ros.nodes.common import load_graph
+from rl_robot_ros.nodes.goal_topics import GoalTopics
 from rl_robot_ros.nodes.outgoing import ExperienceSender
+from rl_robot_ros.nodes.person_services import PersonServices
 from rl_robot_ros.nodes.resets import Resets
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
-from rl_robot_ros.nodes.runtime import LATCHED_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.nodes.timing import Timing
+from rl_robot_ros.robots.dynamics import dynamics_of
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import ExperienceConfig
 from rl_robot_ros.settings import PolicyConfig
@@ -69,8 +73,10 @@ class PolicyNode(RobotNode):
         self.actor: Actor | None = None
         self._make: Maker = Policy
         self.timing = Timing(self.robot.control_period)
-        self.counts = dict.fromkeys(('states_refused', 'commands_refused', 'goals_refused',
-                                     'weights_refused', 'weights_accepted', 'learner_timeouts'), 0)
+        self.homing = Homing(self.robot, self.configure(HomingConfig, 'homing.'),
+                             dynamics_of(self.robot))
+        self.counts = dict.fromkeys(('states_refused', 'commands_refused', 'weights_refused',
+                                     'weights_accepted', 'learner_timeouts'), 0)
         self.evaluate = False
         self._states = wire.JointReader(self.robot.joint_names)
         self._writer = wire.JointWriter(self.robot.actuated)
@@ -90,14 +96,11 @@ class PolicyNode(RobotNode):
         self._request_out = self.create_publisher(JointState, 'effort_request', COMMAND_QOS)
         self.create_subscription(JointState, 'joint_states', self._on_state, STATE_QOS)
         self.create_subscription(JointState, 'effort_command', self._on_command, COMMAND_QOS)
-        goal_type = wire_goals.goal_message_type(self.task.goal)
-        if goal_type is not None:
-            self._goal_out = self.create_publisher(goal_type, 'policy/active_goal', LATCHED_QOS)
-            self.create_subscription(goal_type, 'goal', self._on_goal, LATCHED_QOS)
+        self.goals = GoalTopics(self, self.task, self._on_goal)
         self.create_service(SetParametersAtomically, 'policy/set_weights', self._on_weights)
-        self.create_service(Trigger, 'policy/rollback', self._on_rollback)
         self.create_service(Trigger, 'policy/resend', self._on_resend)
-        self.create_service(Trigger, 'policy/label_success', self._on_label_success)
+        PersonServices(self, self.store, lambda: self.actor is not None
+                       and self.actor.label_success())
         self.every(0.1, self._watch)
 
     def _change_mode(self, config: ActorConfig) -> str:
@@ -120,7 +123,7 @@ class PolicyNode(RobotNode):
         recorder = Recorder(self.task, layout, self.robot.decision_periods,
                             bool(contract.efforts))
         actor = Actor(contract, recorder, self.store, self.flow, self, rng, epoch, self._make)
-        actor.evaluate = self.evaluate
+        actor.evaluate, actor.homes = self.evaluate, self.homing.config.enabled
         self.experience.layout = layout
         return actor
 
@@ -182,7 +185,15 @@ class PolicyNode(RobotNode):
                 self.actor.on_goal(self._early_goal)
         start = time.monotonic()
         mode, episode = wire.parse_mark(message.header.frame_id)
-        self.actor.on_state(State(stamp, mode, episode, position, velocity))
+        if mode == HARDWARE:
+            age = self.get_clock().now().nanoseconds - stamp
+            self.timing.note('observation_age', 1e-9 * age)
+            effort = self.homing.on_state(stamp, position, velocity)
+            if effort is not None:
+                self.request(stamp, effort)
+        if mode != HARDWARE or not self.homing.active:
+            self.actor.on_state(State(stamp, mode, episode or self.homing.episode, position,
+                                      velocity))
         self.timing.mark(start)
         self.timing.note('answer', time.monotonic() - start)
 
@@ -200,16 +211,11 @@ class PolicyNode(RobotNode):
             self.counts['commands_refused'] += 1
             self.warn(f'command {error.kind}', f'effort_command refused: {error}')
             return
+        self.homing.on_command(message.header.frame_id)
         self.actor.on_command(Command(wire.stamp_of(message.header.stamp), effort,
                                       message.header.frame_id))
 
-    def _on_goal(self, message: Any) -> None:
-        try:
-            goal = wire_goals.read_goal(self.task.goal, message, self.robot.joint_names)
-        except wire.WireError as error:
-            self.counts['goals_refused'] += 1
-            self.warn('goal', f'goal refused: {error}')
-            return
+    def _on_goal(self, goal: Vector) -> None:
         if self.actor is None:
             self._early_goal = goal
         else:
@@ -217,21 +223,8 @@ class PolicyNode(RobotNode):
 
     # -- services -----------------------------------------------------------------------------
 
-    def _on_rollback(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.message = self.store.rollback()
-        response.success = not response.message.startswith('refused')
-        return response
-
     def _on_resend(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = True, self.experience.resend()
-        return response
-
-    def _on_label_success(self, _: Trigger.Request,
-                          response: Trigger.Response) -> Trigger.Response:
-        done = self.actor is not None and self.actor.label_success()
-        response.success, response.message = done, (
-            'the open row is marked, the episode ends with it' if done else
-            'no row is open: the policy is not acting')
         return response
 
     # -- Outbox of the actor ------------------------------------------------------------------
@@ -248,7 +241,10 @@ class PolicyNode(RobotNode):
 
     def reset(self, filter_too: bool) -> None:
         """Ask for a new episode."""
-        self.resets.ask(filter_too)
+        if self.actor is not None and not self.actor.simulated:
+            self.homing.begin()
+        else:
+            self.resets.ask(filter_too)
 
     def _filter_ready(self) -> None:
         if self.actor is not None:
@@ -256,9 +252,7 @@ class PolicyNode(RobotNode):
 
     def goal(self, goal: Vector) -> None:
         """Publish the active goal."""
-        if self.task.goal.kind != 'none':
-            self._goal_out.publish(wire_goals.goal_message(
-                self.task.goal, goal, self.get_clock().now().nanoseconds, self.robot.joint_names))
+        self.goals.publish(goal)
 
     # -- steady time --------------------------------------------------------------------------
 
@@ -268,7 +262,9 @@ class PolicyNode(RobotNode):
         actor = self.actor
         if actor is None:
             return
-        if actor.resetting and self.resets.overdue:
+        if self.homing.complaint:
+            self.warn('homing', self.homing.complaint)
+        if actor.resetting and self.resets.overdue and actor.simulated:
             self.warn('reset', 'no new episode after a reset was asked for, asking again')
             self.resets.ask(actor.blocked)
         elif actor.waiting == 'safety_filter' and self.resets.overdue and actor.simulated:
@@ -289,7 +285,8 @@ class PolicyNode(RobotNode):
     def describe(self) -> tuple[bytes, str, dict[str, Any]]:
         """Tell weights, rows and what is waited for."""
         values: dict[str, Any] = {'mode': 'evaluate' if self.evaluate else 'train',
-                                  **self.counts, **self.resets.counts, **self.experience.counts,
+                                  **self.counts, **self.goals.counts, **self.resets.counts,
+                                  **self.homing.counts, **self.experience.counts,
                                   **self.timing.report()}
         for kind, count in self.store.refused.items():
             values[f'refused_{kind}'] = count
@@ -301,6 +298,9 @@ class PolicyNode(RobotNode):
                    'weights_age_s': time.monotonic() - self.store.accepted_at}
         if self._stale() and not self.evaluate:
             return DiagnosticStatus.WARN, 'weights are stale: no learner', values
+        if self.homing.active:
+            return (DiagnosticStatus.WARN if self.homing.complaint else DiagnosticStatus.OK,
+                    f'waiting for {self.homing.waiting}', values)
         if actor.waiting:
             return DiagnosticStatus.OK, f'waiting for {actor.waiting}', values
         return DiagnosticStatus.OK, 'acting', values

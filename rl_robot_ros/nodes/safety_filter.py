@@ -187,8 +187,8 @@ class SafetyFilterNode(RobotNode):
         guarded = self.guarded
         guarded.out.listeners = guarded.out.intervention.get_subscription_count()
         phase, reason = guarded.shown
-        values = {**guarded.filter.status(), **self.counts, **guarded.counts,
-                  **guarded.timing.report()}
+        values = {**guarded.filter.status(), 'refusal': guarded.refusal(), **self.counts,
+                  **guarded.counts, **guarded.timing.report()}
         wrong = [*self._graph.complaints, guarded.limits.refusal, guarded.limits.complaint]
         if not guarded.lockstep and phase not in BEFORE_MOTION:
             wrong.append(guarded.graph_refusal)

@@ -4,7 +4,8 @@ The `safety_watchdog` node: stops the robot when the safety filter cannot.
 An effort controller holds its last command for ever.  So a filter that was killed, crashed or
 hangs leaves its last torque on the motors.  This small second process listens to the filter's
 output.  When it falls silent the watchdog calls the simulator's brakes and, where there is
-ros2_control, takes the effort controller away and activates fallback controllers.
+ros2_control, takes the effort controller away and activates fallback controllers; by a command of
+wrong length where no service can be called and `watchdog.wrong_length` allows it.
 
 It acts once and latches: `safety_watchdog/reset` releases, and is refused while the filter is
 silent.  It acts as well when the filter ends in order, because nobody corrects its last effort any
@@ -18,6 +19,7 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.serialization import serialize_message
 from rl_robot_ros import wire
 from rl_robot_ros.core.dialogue import HARDWARE
 from rl_robot_ros.core.dialogue import LOCKSTEP
@@ -26,6 +28,7 @@ from rl_robot_ros.nodes.brakes import Brake
 from rl_robot_ros.nodes.brakes import controller_service
 from rl_robot_ros.nodes.brakes import ControllerSwitch
 from rl_robot_ros.nodes.brakes import SimulatorBrake
+from rl_robot_ros.nodes.brakes import WrongLength
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import FAREWELL
 from rl_robot_ros.nodes.runtime import LATCHED_QOS
@@ -67,6 +70,12 @@ class SafetyWatchdogNode(RobotNode):
             SimulatorBrake(self),
             ControllerSwitch(self, config.controller_manager, config.effort_controller,
                              config.fallbacks, controller_service()))
+        self._own = b''  # what we say ourselves where the filter speaks
+        if config.wrong_length:
+            last = WrongLength(self.create_publisher(Float64MultiArray, OUTPUT, COMMAND_QOS),
+                               len(robot.actuated), self.brakes)
+            self._own = serialize_message(last.message)
+            self.brakes += (last,)
         self._mode = ''
         self._joints = wire.JointReader(robot.actuated)
         self._stamp = -1
@@ -82,8 +91,9 @@ class SafetyWatchdogNode(RobotNode):
 
     # -- listening ----------------------------------------------------------------------------
 
-    def _on_output(self, _: bytes) -> None:
-        self.heartbeat.output(time.monotonic())
+    def _on_output(self, message: bytes) -> None:
+        if message != self._own:
+            self.heartbeat.output(time.monotonic())
 
     def _on_state(self, message: JointState) -> None:
         now = time.monotonic()
@@ -168,7 +178,8 @@ class SafetyWatchdogNode(RobotNode):
     def _rivals(self) -> str:
         """Name the publishers on the controller's topic where there is more than one."""
         names = [f'{info.node_namespace.rstrip("/")}/{info.node_name}'
-                 for info in self.get_publishers_info_by_topic(OUTPUT)]
+                 for info in self.get_publishers_info_by_topic(OUTPUT)
+                 if not self._own or info.node_name != self.get_name()]
         if time.monotonic() - self._tripped_at < LEASE:
             names = sorted(set(names))  # one of two is the filter that was killed
         if len(names) < 2:

@@ -37,13 +37,15 @@ class Timing:
         self._other[name] = (window, count + 1)
 
     def report(self) -> dict[str, float]:
-        """Return median period and 99th percentile jitter [ms], and the other durations."""
+        """Return median period, and median and 99th percentile of the rest [ms]."""
         values: dict[str, float] = {}
         if self._count:
             intervals = self._intervals[:self._count] * 1e3
             values['period_ms'] = quantile(intervals, 0.5)
             values['rate_hz'] = 1e3 / max(float(intervals.mean()), 1e-9)
-            values['jitter_p99_ms'] = quantile(np.abs(intervals - self.period * 1e3), 0.99)
+            jitter = np.abs(intervals - self.period * 1e3)
+            values['jitter_p50_ms'] = quantile(jitter, 0.5)
+            values['jitter_p99_ms'] = quantile(jitter, 0.99)
         for name, (window, count) in self._other.items():
             durations = window[:count] * 1e3
             values[f'{name}_p50_ms'] = quantile(durations, 0.5)

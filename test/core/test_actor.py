@@ -572,3 +572,18 @@ def test_discrete_actions_choose_from_the_effort_set():
     efforts = [effort for _, effort in graph.out.all('request')][::2][:len(index)]
     assert np.array(efforts) == pytest.approx(expected * SCALE)
     assert graph.cells('log_prob') == pytest.approx(np.log(1.0 / 3.0))
+
+
+def test_on_hardware_somebody_may_drive_the_robot_home():
+    graph = Graph(train_steps=4)
+    graph.weights()
+    graph.actor.homes = True
+    graph.state(1, 0, HARDWARE)
+    assert graph.out.take() == [('reset', True)] and graph.actor.resetting
+    graph.state(2, 1, HARDWARE)  # its episode counts arrivals
+    graph.steps(3, 6, 1, HARDWARE)
+    assert graph.cells('truncated').tolist() == [0.0, 1.0] and graph.requests() == [2, 3, 4, 5]
+    assert graph.out.all('reset') == [(False,)] and graph.actor.resetting
+    graph.state(100, 2, HARDWARE)
+    assert graph.requests()[-1] == 100 and not graph.actor.resetting
+    assert graph.actor.counts['rows_incomplete'] == 0 == graph.actor.counts['episodes_cut']
