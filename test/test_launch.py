@@ -7,6 +7,7 @@ import re
 import pytest
 from rl_robot_ros.bringup import graph_nodes
 from rl_robot_ros.commands import base_parameters
+from rl_robot_ros.core.dialogue import HARDWARE
 from rl_robot_ros.core.dialogue import LOCKSTEP
 from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.settings import EXTRA
@@ -45,11 +46,15 @@ def parameters(path):
 
 
 @pytest.mark.parametrize('name, mode, learner', [('train', LOCKSTEP, True),
-                                                 ('sim', PACED, False)])
+                                                 ('sim', PACED, False),
+                                                 ('robot', HARDWARE, False),
+                                                 ('robot', HARDWARE, True)])
 def test_same_nodes_as_bringup(name, mode, learner):
     nodes = graph_nodes(mode, learner)
     path = ROOT / 'launch' / f'{name}.launch.py'
-    started = [k for _, k in calls(path, 'Node')]
+    chosen = [f"IfCondition(LaunchConfiguration('{word}'))"
+              for word, on in (('learn', learner), ('activate', False)) if not on]
+    started = [k for _, k in calls(path, 'Node') if k.get('condition') not in chosen]
     assert sorted(ast.literal_eval(k['executable']) for k in started) == sorted(nodes)
     for keywords in started:
         assert keywords['executable'] == keywords['name']
@@ -90,6 +95,19 @@ def test_defaults_are_those_of_the_command_line():
     expected = read_parameters(ROOT / 'config/train.yaml') | read_parameters(
         ROOT / 'config/algorithms/sac.yaml')
     assert base_parameters(None, None) == expected
+
+
+def test_a_real_robot_is_never_simulated_and_starts_stopped():
+    declared = arguments(ROOT / 'launch/robot.launch.py')
+    assert ast.literal_eval(declared['use_sim_time']['default_value']) == 'false'
+    assert 'default_value' not in declared['robot'], 'nobody drives a robot by the wrong datasheet'
+    text = (ROOT / 'launch/robot.launch.py').read_text()
+    assert text.index("    LaunchConfiguration('robot_file'),\n") \
+        < text.index("    LaunchConfiguration('params_file'),\n")
+    values = read_parameters(ROOT / 'config/robot.yaml')
+    for name in ('filter.start_stopped', 'filter.require_description', 'watchdog.wrong_length'):
+        assert values[name] is True
+    assert values['use_sim_time'] is values['sync.enabled'] is False
 
 
 @pytest.mark.parametrize('path', CONFIG, ids=lambda p: p.name)

@@ -194,8 +194,8 @@ def entry_points(setup):
 def test_entry_points_exist(setup):
     scripts = list(entry_points(setup))
     assert [name for name, _, _ in scripts] == [
-        'policy', 'safety_filter', 'safety_watchdog', 'learner', 'mujoco_sim', 'teleop',
-        'recorder', 'rl-robot']
+        'policy', 'safety_filter', 'safety_watchdog', 'start_robot', 'learner', 'mujoco_sim',
+        'teleop', 'recorder', 'rl-robot']
     for name, path, function in scripts:
         body = ast.parse(path.read_text()).body
         assert function in {node.name for node in body if isinstance(node, ast.FunctionDef)}, name

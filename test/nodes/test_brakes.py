@@ -151,3 +151,61 @@ def test_without_the_type_it_says_so(client):
 def test_the_type_is_optional():
     service = brakes.controller_service()
     assert service is None or hasattr(service.Request, 'STRICT')
+
+
+class Topic:
+    """A publisher that remembers, and knows how many listen: the watchdog itself always does."""
+
+    topic_name = 'commands'
+
+    def __init__(self):
+        self.sent, self.listeners = [], 2
+
+    def publish(self, message):
+        self.sent.append(list(message.data))
+
+    def get_subscription_count(self):
+        return self.listeners
+
+
+def test_a_command_of_wrong_length_where_nothing_else_is_there():
+    topic, manager = Topic(), Client()
+    manager.ready = False
+    brake = brakes.WrongLength(topic, 3, (switch(manager),))
+    assert brake.ready and brake.state == 'ready'
+    brake.drive(0.0)
+    assert topic.sent == []
+    brake.want(True, 1.0)
+    assert topic.sent == [[0.0] * 4] and brake.engaged and brake.told
+    assert brake.state == 'sent, which nobody confirms'
+    brake.drive(1.0 + 0.9 * brakes.AGAIN)
+    assert len(topic.sent) == 1
+    brake.drive(1.0 + brakes.AGAIN)
+    assert len(topic.sent) == 2
+    brake.want(False, 3.0)
+    brake.drive(100.0)
+    assert len(topic.sent) == 2 and not brake.engaged
+
+
+def test_a_command_of_wrong_length_waits_for_those_who_confirm():
+    topic, manager = Topic(), Client()
+    other = switch(manager)
+    brake = brakes.WrongLength(topic, 3, (other,))
+    for each in (other, brake):
+        each.want(True, 1.0)
+    brake.drive(1.0 + 0.9 * brakes.CALL_TIMEOUT)
+    assert topic.sent == []
+    manager.answer(ok=True)
+    brake.drive(100.0)
+    assert topic.sent == [], 'the manager has done it'
+    other.engaged = False  # it has not answered
+    brake.drive(1.0 + brakes.CALL_TIMEOUT)
+    assert topic.sent == [[0.0] * 4]
+
+
+def test_nobody_hears_a_command_of_wrong_length():
+    topic = Topic()
+    topic.listeners = 1
+    brake = brakes.WrongLength(topic, 3, ())
+    brake.want(True, 1.0)
+    assert topic.sent == [] and not brake.ready and brake.state == 'nobody listens'

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import pytest
 import rclpy
@@ -36,9 +37,10 @@ class Player:
         rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO,
                    domain_id=int(environment['ROS_DOMAIN_ID']))
         self.node = Node('player', context=self.context, use_global_arguments=False)
-        self.states = []
+        self.states, self.told = [], {}
         self.answer = lambda state: None
         self.node.create_subscription(JointState, 'joint_states', self._hear, ALL_STATES)
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_told, 10)
         self.command = self.node.create_publisher(JointState, 'effort_command', COMMAND_QOS)
         self.controller = self.node.create_publisher(
             Float64MultiArray, 'effort_controller/commands', COMMAND_QOS)
@@ -48,6 +50,10 @@ class Player:
     def _hear(self, state):
         self.states.append(state)
         self.answer(state)
+
+    def _on_told(self, message):
+        self.told = {pair.key: float(pair.value) for pair in message.status[0].values
+                     if pair.key.startswith(('observation_age', 'answers'))}
 
     def until(self, what, condition):
         wait_until(what, condition, lambda: self.executor.spin_once(0.05))
@@ -102,6 +108,7 @@ def test_in_lockstep_every_state_is_said_once(tmp_path, monkeypatch):
 
 def test_paced_a_command_acts_one_period_after_the_state_it_answers(tmp_path, monkeypatch):
     with simulator(tmp_path, monkeypatch, **{'sim.mode': 'paced', 'sync.enabled': False,
+                                             'diagnostics_period': 0.2,
                                              'sim.real_time_factor': 0.2}) as player:
         player.until('somebody hears commands',
                      lambda: player.controller.get_subscription_count())
@@ -115,6 +122,10 @@ def test_paced_a_command_acts_one_period_after_the_state_it_answers(tmp_path, mo
         player.answer = push_once
         player.until('what it did', lambda: len(player.states) > last + 20)
         states = player.states
+        # One state had its answer, within its period of 0.1 s; those after it had none.
+        player.until('misses', lambda: player.told.get('answers_missed', 0) >= 10)
+        assert 0.0 < player.told['observation_age_p50_ms'] \
+            == player.told['observation_age_p99_ms']
     heard = stamps(states)
     assert len(set(heard)) == len(heard) and sorted(heard) == heard
     world = World(ROBOT)

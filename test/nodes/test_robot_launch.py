@@ -31,11 +31,11 @@ from std_srvs.srv import Trigger
 
 pytestmark = pytest.mark.timeout(300)
 FOLDER = Path(__file__).parent
-PUSH = 0.02  # part of the action that the policy asks of every motor, all the time
+PUSH = 0.01  # part of the action that the policy asks of every motor, all the time
 # Times for a machine that is busy with other things, and short episodes.
 OPTIONS = {'robot': 'nodes.control_stand_in:ROBOT', 'task': 'reach', 'mode': 'evaluate',
-           'task.max_episode_steps': 60, 'safety.command_timeout': 0.3,
-           'safety.state_timeout': 0.5, 'watchdog.min_silence': 0.25, 'diagnostics_period': 0.2,
+           'task.max_episode_steps': 60, 'safety.command_timeout': 0.5,
+           'safety.state_timeout': 1.0, 'watchdog.min_silence': 0.5, 'diagnostics_period': 0.2,
            'homing.acceleration': 0.5, 'safety.certificate_samples': 500}
 # DDS lists a killed process until its lease is over: 20 s, if nobody says otherwise.
 LEASE = """<rtps>

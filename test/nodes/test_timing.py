@@ -17,6 +17,7 @@ def test_period_rate_and_jitter():
     report = timing.report()
     assert report['period_ms'] == pytest.approx(10.0)
     assert report['rate_hz'] == pytest.approx(100.0)
+    assert report['jitter_p50_ms'] == pytest.approx(0.0, abs=1e-6)
     assert report['jitter_p99_ms'] == pytest.approx(2.0)
     assert report['answer_p50_ms'] == pytest.approx(50.0)
     assert report['answer_p99_ms'] == pytest.approx(99.0)

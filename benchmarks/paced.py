@@ -1,0 +1,133 @@
+"""
+How punctual the graph is at the pace of life: simulated robot, safety filter, policy and watchdog.
+
+The real processes in paced mode, one rate after another, without a learner.  The figures are those
+of `/diagnostics`, once a second over the newest 1024 control periods:
+
+================ ================================================================================
+figure           meaning
+================ ================================================================================
+jitter           of the control period: how far robot and policy are from its nominal value
+observation age  from the publication of a state by the robot until the command for it is back
+missed deadlines states whose command was not back before the next: the old effort acts again
+unpunctual       control periods that the robot itself left out, because its process came too late
+unanswered       states that the filter answered alone, because no request came in 0.4 periods
+================ ================================================================================
+
+    python benchmarks/paced.py [--seconds 30] [--rates 100 250 500]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+import statistics
+import tempfile
+import time
+from typing import Any
+
+from machine import machine
+import numpy as np
+from paced_robots import RATES
+from rl_robot_ros.bringup import Graph
+from rl_robot_ros.bringup import graph_nodes
+from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.dialogue import PACED
+from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.core.weights import WeightSet
+from rl_robot_ros.monitor import Monitor
+from rl_robot_ros.policy_file import save_policy
+from rl_robot_ros.settings import Settings
+
+PATIENCE = 60.0  # [s] for a graph to act
+COUNTS = {'mujoco_sim': ('steps', 'answers_missed', 'deadlines_missed'),
+          'safety_filter': ('unanswered',)}
+TIMES = {'mujoco_sim': ('jitter_p50_ms', 'jitter_p99_ms', 'observation_age_p50_ms',
+                        'observation_age_p99_ms'),
+         'policy': ('jitter_p50_ms', 'jitter_p99_ms')}
+
+
+def write_policy(path: Path, robot: Any) -> None:
+    """Write an untrained policy with inference of the usual size."""
+    task = resolve('task', 'reach')(robot)
+    size, motors = sum(term.size for term in task.observation_terms), len(robot.actuated)
+    network = f'squashed_gaussian {size}-128-128-{2 * motors} relu'
+    contract = PolicyContract(network, robot.actuated, task.observation_terms)
+    weights = initial_weights(network, np.random.default_rng(0))
+    save_policy(path, WeightSet.make(1, 1, contract.schema, weights, 'policy'))
+
+
+def measure(rate: int, seconds: float, folder: Path) -> dict[str, float]:
+    """
+    Run one graph.
+
+    :raises TimeoutError: it does not act.
+    """
+    name = f'paced_robots:HZ_{rate}'
+    write_policy(folder / 'policy.safetensors', resolve('robot', name))
+    settings = Settings.resolve({
+        'robot': name, 'task': 'reach', 'mode': 'evaluate', 'use_sim_time': True,
+        'sim.mode': PACED, 'sync.enabled': False, 'task.max_episode_steps': 10 * rate,
+        'policy.checkpoint': str(folder / 'policy.safetensors')})
+    (folder / 'config.yaml').write_text(settings.yaml())
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parent),
+                                         os.environ.get('PYTHONPATH')]))
+    with Graph(folder / 'config.yaml', graph_nodes(PACED, learner=False), log=folder / 'log',
+               environment={**os.environ, 'PYTHONPATH': path}) as graph, \
+            Monitor(graph.environment) as monitor:
+        end = time.monotonic() + PATIENCE
+        while monitor.values('policy').get('decisions', 0) < 50:
+            monitor.spin(0.5)
+            if graph.poll() or time.monotonic() > end:
+                raise TimeoutError(f'nobody acts: {monitor.warnings()}')
+        first = {node: dict(monitor.values(node)) for node in COUNTS}
+        times: dict[str, list[float]] = {}
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            monitor.spin(0.5)  # returns with each message, four a second
+            for node, names in TIMES.items():
+                for figure in names:
+                    times.setdefault(f'{node} {figure}', []).append(
+                        float(monitor.values(node)[figure]))
+        return summarise(first, {node: monitor.values(node) for node in COUNTS}, times)
+
+
+def summarise(first: dict[str, dict[str, Any]], last: dict[str, dict[str, Any]],
+              times: dict[str, list[float]]) -> dict[str, float]:
+    """Return medians of the times, and shares of what was counted between `first` and `last`."""
+    counted = {name: last[node][name] - first[node][name]
+               for node, names in COUNTS.items() for name in names}
+    periods = counted['steps'] + counted['deadlines_missed']
+    return {**{name: statistics.median(values) for name, values in times.items()},
+            'periods': periods, 'missed': counted['answers_missed'] / counted['steps'],
+            'unpunctual': counted['deadlines_missed'] / periods,
+            'unanswered': counted['unanswered'] / counted['steps']}
+
+
+def main() -> None:
+    """Measure rate after rate, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--seconds', type=float, default=30.0, help='at each rate')
+    parser.add_argument('--rates', type=int, nargs='+', default=RATES, metavar='HZ')
+    options = parser.parse_args()
+    print('| rate | control periods | jitter of the robot p50 / p99 ms | jitter of the policy '
+          'p50 / p99 ms | observation age p50 / p99 ms | missed deadlines | unpunctual '
+          '| unanswered |\n|---|---|---|---|---|---|---|---|')
+    for rate in options.rates:
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(rate, options.seconds, Path(folder))
+        pairs = [f'{found[f"{what}_p50_ms"]:.2f} / {found[f"{what}_p99_ms"]:.2f}'
+                 for what in ('mujoco_sim jitter', 'policy jitter', 'mujoco_sim observation_age')]
+        shares = [f'{100.0 * found[name]:.2f} %' for name in ('missed', 'unpunctual',
+                                                              'unanswered')]
+        print(f'| {rate} Hz | {found["periods"]:.0f} | ' + ' | '.join([*pairs, *shares]) + ' |',
+              flush=True)
+    load = ', '.join(f'{value:.1f}' for value in os.getloadavg())
+    print(f'\n{machine()}, load average {load}')
+
+
+if __name__ == '__main__':
+    main()
