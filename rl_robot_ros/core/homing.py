@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.spec import Dynamics
 from rl_robot_ros.core.spec import RobotSpec
@@ -52,12 +53,13 @@ class WayHome:
     :param start: [rad or m] position at time 0.
     :param velocity: [rad/s or m/s] at time 0.
     :param home: [rad or m] where to go.
-    :param continuous: joints that take the shorter way round.
+    :param continuous: whether a joint takes the shorter way round.
     :param top_speed: [rad/s or m/s] of the curve.
     :param acceleration: [rad/s^2 or m/s^2] of braking and curve.
     """
 
-    def __init__(self, start: Vector, velocity: Vector, home: Vector, continuous: Vector,
+    def __init__(self, start: Vector, velocity: Vector, home: Vector,
+                 continuous: NDArray[np.bool_],
                  top_speed: Vector, acceleration: Vector) -> None:
         self._start, self._velocity, self._acceleration = start, velocity, acceleration
         self._rest = start + 0.5 * velocity * np.abs(velocity) / acceleration

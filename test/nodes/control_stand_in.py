@@ -44,10 +44,12 @@ FINGER = f"""
     <axis xyz="0 1 0"/><limit lower="0" upper="0.04" velocity="0.1" effort="10"/></joint>
   <link name="finger"/>
 </robot>"""
-AWAY = 0.25  # [rad] from home at the start
-# 50 Hz, which two busy cores can do; physics as fine as that of arm7.
-ROBOT = replace(resolve('robot', 'arm7'), name='slow_arm', control_period=0.02,
-                decision_periods=2, physics_steps=8)
+AWAY = -0.25  # [rad] from home at the start
+# 50 Hz, which two busy cores can do; physics as fine as that of arm7.  Two joints are at home not far
+# from their limits.
+ARM = resolve('robot', 'arm7')
+ROBOT = replace(ARM, name='slow_arm', control_period=0.02, decision_periods=2, physics_steps=8,
+                home=(2.2, *ARM.home[1:5], 3.1, ARM.home[6]))
 
 
 class EffortController:
