@@ -30,7 +30,7 @@ endif
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint bench safety safety-long mutants clean supported
+.PHONY: help train test robot lint bench safety safety-long mutants clean supported
 
 help:  ## show the targets and variables
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1 \2/p' $(MAKEFILE_LIST) | \
@@ -46,7 +46,10 @@ train: $(VENV)/.installed-train  ## install, then train robot arm7 on task reach
 	$(BIN)/rl-robot train $(ARGS)
 
 test: lint  ## install, lint, then run every test
-	$(BIN)/python -m pytest -m 'not linter' $(if $(ARGS),,$(WHOLE)) $(ARGS)
+	$(BIN)/python -m pytest -m 'not linter and not robot' $(if $(ARGS),,$(WHOLE)) $(ARGS)
+
+robot: $(VENV)/.installed-test  ## run the graph for real robots against a stand-in for one
+	$(BIN)/python -m pytest -m robot $(ARGS)
 
 lint: $(VENV)/.installed-test  ## check style and types
 	$(BIN)/ruff check .

@@ -42,6 +42,7 @@ from rl_robot_ros.policy_file import save_policy
 from rl_robot_ros.settings import Settings
 
 PATIENCE = 60.0  # [s] for a graph to act
+WARM = 150  # decisions
 COUNTS = {'mujoco_sim': ('steps', 'answers_missed', 'deadlines_missed'),
           'safety_filter': ('unanswered',)}
 TIMES = {'mujoco_sim': ('jitter_p50_ms', 'jitter_p99_ms', 'observation_age_p50_ms',
@@ -78,7 +79,9 @@ def measure(rate: int, seconds: float, folder: Path) -> dict[str, float]:
                environment={**os.environ, 'PYTHONPATH': path}) as graph, \
             Monitor(graph.environment) as monitor:
         end = time.monotonic() + PATIENCE
-        while monitor.values('policy').get('decisions', 0) < 50:
+        while monitor.values('policy').get('decisions', 0) < WARM or any(
+                name not in monitor.values(node)
+                for figures in (TIMES, COUNTS) for node in figures for name in figures[node]):
             monitor.spin(0.5)
             if graph.poll() or time.monotonic() > end:
                 raise TimeoutError(f'nobody acts: {monitor.warnings()}')

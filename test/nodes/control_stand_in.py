@@ -45,8 +45,8 @@ FINGER = f"""
   <link name="finger"/>
 </robot>"""
 AWAY = -0.25  # [rad] from home at the start
-# 50 Hz, which two busy cores can do; physics as fine as that of arm7.  Two joints are at home not far
-# from their limits.
+# 50 Hz, which two busy cores can do; physics as fine as that of arm7.  Two joints are at home not
+# far from their limits.
 ARM = resolve('robot', 'arm7')
 ROBOT = replace(ARM, name='slow_arm', control_period=0.02, decision_periods=2, physics_steps=8,
                 home=(2.2, *ARM.home[1:5], 3.1, ARM.home[6]))

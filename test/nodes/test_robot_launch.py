@@ -33,7 +33,7 @@ pytestmark = pytest.mark.timeout(300)
 FOLDER = Path(__file__).parent
 PUSH = 0.5  # part of the action that the policy asks of every motor, all the time
 SCALE, MARGIN = 0.4, 0.1
-# Times for a machine that is busy with other things, and reserves for when it stalls; short episodes.
+# Times for a machine that is busy with other things, reserves for when it stalls; short episodes.
 OPTIONS = {'robot': 'nodes.control_stand_in:ROBOT', 'task': 'reach', 'mode': 'evaluate',
            'task.max_episode_steps': 90, 'safety.velocity_scale': SCALE,
            'safety.position_margin': MARGIN, 'homing.speed': 0.3, 'safety.command_timeout': 0.5,
@@ -129,6 +129,7 @@ def robot(tmp_path):
         stand_in.wait()
 
 
+@pytest.mark.robot
 def test_from_start_to_restart_no_limit_is_violated(robot):
     # Start: everything is there, and nothing moves before a person says so.
     robot.until('the filter waits for a person', lambda: robot.phase('stop')
