@@ -115,17 +115,17 @@ def test_paced_a_command_acts_one_period_after_the_state_it_answers(tmp_path, mo
         player.until('states', lambda: len(player.states) > 5)
         last = len(player.states)
 
-        def push_once(state):
-            player.controller.publish(Float64MultiArray(data=[PUSH]))
-            player.answer = lambda state: None
+        def push_twice(state):
+            if len(player.states) <= last + 2:
+                player.controller.publish(Float64MultiArray(data=[PUSH]))
 
-        player.answer = push_once
+        player.answer = push_twice
         player.until('what it did', lambda: len(player.states) > last + 20)
         states = player.states
-        # One state had its answer, within its period of 0.1 s; those after it had none.
+        # The age of the second is known, for from the first on answers are waited for; and those
+        # of the states after it are missed.
         player.until('misses', lambda: player.told.get('answers_missed', 0) >= 10)
-        assert 0.0 < player.told['observation_age_p50_ms'] \
-            == player.told['observation_age_p99_ms']
+        assert player.told['observation_age_p50_ms'] > 0.0
     heard = stamps(states)
     assert len(set(heard)) == len(heard) and sorted(heard) == heard
     world = World(ROBOT)
