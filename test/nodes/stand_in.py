@@ -247,7 +247,7 @@ def standing_in(folder, frame_id='', command=FILTER, words=(), wait=True, **para
         process = subprocess.Popen(
             [sys.executable, *command, '--ros-args', *arguments, *words],
             env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    stand_in.process, stand_in.log = process, log
+    stand_in.process, stand_in.log, stand_in.environment = process, log, environment
     try:
         if wait:
             stand_in.until('the filter reports', lambda: stand_in.phases)
