@@ -185,8 +185,7 @@ SECTIONS: dict[str, type] = {
     '': GraphConfig, 'sync.': FlowConfig, 'sim.': SimConfig, 'policy.': PolicyConfig,
     'experience.': ExperienceConfig, 'filter.': FilterConfig, 'safety.': SafetyConfig,
     'collision.': CollisionConfig, 'watchdog.': WatchdogConfig, 'gate.': GateConfig,
-    'homing.': HomingConfig,
-    'start.': StartConfig,
+    'homing.': HomingConfig, 'start.': StartConfig,
     'learner.': LearnerConfig, 'stop.': StopConfig, 'in_process.': InProcessConfig,
 }
 EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str, 'diagnostics_period': float}
