@@ -9,9 +9,14 @@ from pathlib import Path
 import time
 from typing import Any
 
+import numpy as np
 from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_nodes
+from rl_robot_ros.demonstrate import rows_of
+from rl_robot_ros.learning.row_log import Reader
+from rl_robot_ros.learning.store import ROWS
 from rl_robot_ros.monitor import Monitor
+from rl_robot_ros.runs import find_config
 from rl_robot_ros.settings import Settings
 
 PATIENCE = 90.0  # [s] on a busy machine; only a hang takes this long
@@ -35,6 +40,12 @@ def wait_until(what: str, condition: Callable[[], Any], step: Callable[[], None]
             return value
         step()
     raise AssertionError(f'waited {patience} s for: {what}')
+
+
+def rows_on_disk(run: Path) -> np.ndarray:
+    """Return the rows that the learner of a run has taken, in order."""
+    layout = rows_of(Settings.resolve(find_config(run)))[1]
+    return np.concatenate([record.rows for record in Reader(run / ROWS, layout).read()])
 
 
 class Running:

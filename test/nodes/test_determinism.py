@@ -1,8 +1,8 @@
 """Two lockstep runs with one seed: identical rows, identical weights, whatever the timing."""
 
-import hashlib
-
+import numpy as np
 import pytest
+from real_graph import rows_on_disk
 from real_graph import running
 from rl_robot_ros.policy_file import load_policy
 
@@ -22,11 +22,11 @@ def test_same_seed_same_rows_and_weights(tmp_path, algorithm):
         with running(folder, parameters) as graph:
             graph.until('the learner is done',
                         lambda: graph.graph.processes['learner'].child.poll() is not None)
-        rows = b''.join(p.read_bytes() for p in sorted((folder / 'run/replay').glob('*.rows')))
+        rows = rows_on_disk(folder / 'run')
         policy = load_policy(folder / 'run/policy.safetensors')
-        # What is learned on-policy is not replayed, so its rows are not kept; weights tell.
-        assert len(rows) > 0 or algorithm == 'reinforce'
         assert policy.version > 5
-        results.append((len(rows), hashlib.sha256(rows).hexdigest(), policy.version,
-                        policy.digest))
-    assert results[0] == results[1]
+        results.append((rows, policy.version, policy.digest))
+    (first, *weights), (second, *again) = results
+    # How many rows came while the learner was ending is a matter of time.
+    count = min(len(first), len(second))
+    assert count >= 600 and np.array_equal(first[:count], second[:count]) and weights == again

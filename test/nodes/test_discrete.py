@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from real_graph import rows_on_disk
 from real_graph import running
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.effort_sets import effort_set
@@ -21,8 +22,7 @@ def test_dqn_chooses_from_the_effort_set(tmp_path):
     assert contract.efforts == effort_set('push_or_rest', 1)
     assert policy.exploration == 'epsilon' and 0.01 <= policy.exploration_scale < 1.0
     layout = RowLayout(5, 1, ('upright', 'centre', 'spin', 'energy'), contract.extra)
-    rows = np.concatenate([np.fromfile(path).reshape(-1, layout.width)
-                           for path in sorted((tmp_path / 'run/replay').glob('*.rows'))])
+    rows = rows_on_disk(tmp_path / 'run')
     assert len(rows) >= 600
     chosen = rows[:, layout.column('request').start]
     assert set(chosen) == {0.0, 1.0, 2.0}
