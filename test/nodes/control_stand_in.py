@@ -9,7 +9,9 @@ It does what effort_controllers and joint_state_broadcaster do, so far as others
   active keeps the last command for ever: one that is not finite is dropped whole, an empty one is
   none, one of wrong length makes it fail, and it is deactivated;
 - inactive it writes zeros; after a failure a fallback controller of the drives holds the position;
-- `robot_description` is latched; no stamp is simulated time and no state has a mark.
+- `robot_description` is latched; no state has a mark, and stamps begin with the clock of the system.
+
+Where the machine stalls its time stalls with it, stamps too: this robot never goes on alone.
 
 Where a real system has a controller manager, this one has the service
 `control_stand_in/activate` (std_srvs/SetBool).  Every physics step is compared with the limits of
@@ -28,6 +30,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rl_robot_ros import wire
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.nodes.runtime import LATCHED_QOS
 from rl_robot_ros.robots.urdf import urdf_path
@@ -141,6 +144,7 @@ class ControlStandIn:
 
     def __init__(self, robot):
         self.plant = Plant(robot)
+        self.stamp = time.time_ns()
         self.names = sorted((*robot.joint_names, PASSIVE))
         self.node = Node('control_stand_in')
         self.controller = Node('effort_controller')
@@ -171,7 +175,8 @@ class ControlStandIn:
         velocity = dict(zip(robot.joint_names, plant.world.velocity), **{PASSIVE: 0.0})
         effort = dict(zip(robot.actuated, plant.applied))
         message = JointState(name=self.names)
-        message.header.stamp = self.node.get_clock().now().to_msg()
+        self.stamp += round(1e9 * robot.control_period)
+        message.header.stamp = wire.time_of(self.stamp)
         message.header.frame_id = 'base_link'
         for field, values in (('position', position), ('velocity', velocity), ('effort', effort)):
             setattr(message, field, [float(values.get(name, math.nan)) for name in self.names])
@@ -189,7 +194,6 @@ def main():
     while rclpy.ok():
         robot.plant.cycle()
         robot.broadcast()
-        # A cycle that is late is lost: the robot does not catch up.
         deadline = max(deadline + ROBOT.control_period, time.monotonic())
         while (left := deadline - time.monotonic()) > 0.0:
             executor.spin_once(left)
