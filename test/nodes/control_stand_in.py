@@ -9,7 +9,7 @@ It does what effort_controllers and joint_state_broadcaster do, so far as others
   active keeps the last command for ever: one that is not finite is dropped whole, an empty one is
   none, one of wrong length makes it fail, and it is deactivated;
 - inactive it writes zeros; after a failure a fallback controller of the drives holds the position;
-- `robot_description` is latched; no state has a mark, and stamps begin with the clock of the system.
+- `robot_description` is latched; no state has a mark, and stamps begin with the time of day.
 
 Where the machine stalls its time stalls with it, stamps too: this robot never goes on alone.
 
