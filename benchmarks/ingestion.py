@@ -12,7 +12,6 @@ when all rows are worked off, with the log when they are on disk as well.
 from __future__ import annotations
 
 from collections.abc import Callable
-import os
 from pathlib import Path
 import statistics
 import tempfile
@@ -83,13 +82,14 @@ def one_round(session: Session, messages: list[NDArray[np.float64]], durable: bo
             'message_p99_us': 1e6 * float(np.quantile(times, 0.99))}
 
 
-def measure(rounds: int, count: int, feed: Feed) -> dict[str, list[dict[str, float]]]:
-    """Let both ways take turns."""
+def measure(folder: Path, rounds: int, count: int,
+            feed: Feed) -> dict[str, list[dict[str, float]]]:
+    """Let both ways take turns, with the log on the disk of this folder."""
     found: dict[str, list[dict[str, float]]] = {'without': [], 'with': []}
-    with tempfile.TemporaryDirectory(dir=os.environ.get('TMPDIR', '.')) as folder:
+    with tempfile.TemporaryDirectory(dir=folder) as run:
         session = make_session(Settings.resolve({
             'robot': 'arm7', 'task': 'reach', 'algorithm': 'random', 'sync.enabled': False,
-            'learner.run': str(Path(folder) / 'run')}))
+            'learner.run': str(Path(run) / 'run')}))
         session.prepare()
         for number in range(rounds):
             for durable in (False, True) if number % 2 else (True, False):
@@ -124,7 +124,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = Rows(options.results / 'ingestion', options)
     found: dict[str, Any] = rows.get('in_process', lambda: measure(
-        options.rounds, options.rows, feed_directly))
+        rows.folder, options.rounds, options.rows, feed_directly))
     figures = {name: found[name] for name in ('without', 'with')}
     print_table(['in process', 'rows/s', 'CPU us/row', 'message median [us]', 'p99 [us]',
                  'of without', 'target'], lines_of(figures), [found])

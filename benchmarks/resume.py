@@ -13,7 +13,6 @@ generators, counters and replay must be the same bytes, and every row must stand
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 import hashlib
 import json
@@ -30,13 +29,17 @@ from typing import NamedTuple
 
 from kill_points import KillPoint
 from kill_points import POINTS
-from machine import machine
 import numpy as np
-from numpy.typing import NDArray
+from recorded_stream import CASES
+from recorded_stream import drain
+from recorded_stream import Messages
+from recorded_stream import messages_of
+from recorded_stream import record
+from recorded_stream import settings
+from results import make_parser
 from results import print_table
-from rl_robot_ros.acting import Here
+from results import Rows
 from rl_robot_ros.algorithms.networks import prepare_torch
-from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.demonstrate import rows_of
 from rl_robot_ros.in_process import make_session
 from rl_robot_ros.learning.row_log import Reader
@@ -45,77 +48,7 @@ from rl_robot_ros.learning.store import ROWS
 from rl_robot_ros.settings import Settings
 import torch
 
-R = 32
-SMALL = {'robot': 'cartpole', 'task': 'balance', 'seed': 1, 'sync.rows': R, 'sync.lag': 0,
-         'algorithm.hidden': (16, 16), 'algorithm.batch': 32, 'algorithm.learning_starts': 64,
-         'algorithm.compile': 'off', 'algorithm.capacity': 5000, 'learner.log_period': 0.005,
-         'learner.checkpoints': 1000}
-CASES: dict[str, dict[str, Any]] = {
-    'sac': {'algorithm': 'sac'},
-    'sac_hindsight': {'algorithm': 'sac', 'robot': 'planar2', 'task': 'reach', 'preset': 'sparse',
-                      'algorithm.hindsight': 'on', 'task.train_episode_steps': 200},
-    'dqn': {'algorithm': 'dqn', 'actions': 'push'},
-    'q_learning': {'algorithm': 'q_learning', 'actions': 'push', 'preset': 'cartpole'},
-    'ppo': {'algorithm': 'ppo', 'algorithm.batch': 80, 'algorithm.minibatch': 16},
-    'reinforce': {'algorithm': 'reinforce'}}
-Messages = list[NDArray[np.float64]]
-
-
-def settings(case: str, run: Path, resume: bool = False) -> Settings:
-    """Return the parameters of a small learner."""
-    known = resolve('algorithm', CASES[case]['algorithm']).Config.__dataclass_fields__
-    small = {name: value for name, value in SMALL.items()
-             if not name.startswith('algorithm.') or name.removeprefix('algorithm.') in known}
-    return Settings.resolve({**small, **CASES[case], 'learner.run': str(run),
-                             'learner.resume': resume})
-
-
-# -- what is fed -------------------------------------------------------------------------------
-
-
-def record(given: Settings, blocks: int, path: Path) -> None:
-    """Train for twice as many blocks, and save what the learner took."""
-    session, taken = make_session(given), []
-    session.prepare()
-    for number in range(2):
-        with Here(given.values, session.contract.schema, (number,)) as policy:
-            for block in range(blocks):
-                policy.begin(session.last, R)
-                rows, = policy.take()
-                if block == 2:
-                    rows[3:10, session.layout.column('evaluation')] = 1.0
-                # The second policy loses rows on the way, and nobody has them any more.
-                taken.append(rows[:R // 2] if number and not block else rows)
-                session.trainer.ingest(taken[-1], '/')
-                drain(session)
-            if not number:  # dies in the middle of its last block
-                policy.begin(session.last, R // 2)
-                taken += policy.take()
-                session.trainer.ingest(taken[-1], '/')
-                drain(session)
-    session.close()
-    np.savez(path, *taken)
-
-
-def messages_of(path: Path, seed: int) -> Messages:
-    """Cut what was recorded into messages, some of which come twice."""
-    rng, messages = np.random.default_rng(seed), []
-    with np.load(path) as taken:
-        for name in taken.files:
-            rows = taken[name]
-            cuts = np.flatnonzero(rng.random(len(rows)) < 0.2)[1:]
-            messages += [part for part in np.split(rows, cuts) if len(part)]
-            if rng.random() < 0.3:
-                messages.append(messages[rng.integers(len(messages))])
-    return messages
-
-
 # -- who is fed --------------------------------------------------------------------------------
-
-
-def drain(session: Session) -> None:
-    while session.trainer.inbox.waiting:
-        session.work(0.0)
 
 
 def learn(given: Settings, messages: Messages, point: KillPoint, taken: mmap.mmap,
@@ -263,30 +196,46 @@ class Trial:
         return [tuple(row[:2]) for record in reader.read() for row in record.rows]
 
 
+def kills_of(case: str, points: int, blocks: int, seed: int) -> dict[str, Any]:
+    """Kill a learner so many times; returns one line of strings for each."""
+    rng, lines = np.random.default_rng([seed, list(CASES).index(case)]), []
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(case, Path(folder), blocks)
+        for number in range(points):
+            name = list(POINTS)[(list(CASES).index(case) + 3 * number) % len(POINTS)]
+            outcome = trial.kill(name, 0.9 * rng.random(), number)
+            lines.append([case, name, *map(str, outcome[:3]),
+                          *('yes' if good else 'NO' for good in outcome[3:])])
+            print(*lines[-1], sep=', ', file=sys.stderr)
+    return {'lines': lines}
+
+
+def summary(lines: list[list[str]]) -> list[str]:
+    """Return one line for all kills of a learner."""
+    behind = [int(line[2]) - int(line[3]) for line in lines]
+    return [lines[0][0], str(len(lines)), str(max(behind)),
+            str(max(int(line[4]) for line in lines)),
+            *(str(sum(line[column] == 'yes' for line in lines)) for column in (5, 6))]
+
+
 def main() -> None:
-    """Kill, resume, compare, print the table; exit status 1 where something differs."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Kill, resume, compare, print the tables; exit status 1 where something differs."""
+    parser = make_parser(__doc__)
     parser.add_argument('--points', type=int, default=20,
                         help='kills of each (default %(default)s)')
     parser.add_argument('--blocks', type=int, default=12, help='of 32 rows, for each of the two '
                         'policies (default %(default)s)')
-    parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES))
     parser.add_argument('--seed', type=int, default=0)
     options = parser.parse_args()
     prepare_torch()  # one thread, or else it could not be forked
-    rng, lines = np.random.default_rng(options.seed), []
-    for case in options.cases:
-        with tempfile.TemporaryDirectory() as folder:
-            trial = Trial(case, Path(folder), options.blocks)
-            for number in range(options.points):
-                name = list(POINTS)[3 * len(lines) % len(POINTS)]
-                outcome = trial.kill(name, 0.9 * rng.random(), number)
-                lines.append([case, name, *map(str, outcome[:3]),
-                              *('yes' if good else 'NO' for good in outcome[3:])])
-                print(*lines[-1], sep=', ', file=sys.stderr)
-    print_table(['learner', 'killed when', 'rows taken', 'rows on disk', 'learned again',
-                 'identical', 'each row once'], lines, [{'machine': machine()}])
+    rows = Rows(options.results / 'resume', options)
+    found = [rows.get(case, lambda case=case: kills_of(
+        case, options.points, options.blocks, options.seed)) for case in CASES if rows.wants(case)]
+    lines = [line for row in found for line in row['lines']]
+    print_table(['learner', 'killed when', 'rows taken', 'on disk', 'learned again', 'identical',
+                 'each row once'], lines, [])
+    print_table(['learner', 'kills', 'most rows not on disk', 'most learned again', 'identical',
+                 'each row once'], [summary(row['lines']) for row in found], found)
     if any('NO' in line for line in lines):
         raise SystemExit(1)
 

@@ -196,11 +196,12 @@ class Inbox:
         with self._changed:
             # Rows that still wait were not learned from: they are wanted again, from the log or
             # from the policy.
-            waiting = {(int(row[self._epoch]), int(row[self._seq]))
-                       for record in self._records for row in record.rows}
-            known = {epoch: [known.upcoming, *sorted(
-                known.missing | {s for e, s in waiting if e == epoch and s < known.upcoming})]
-                for epoch, known in self._known.items()}
+            waiting: dict[int, set[int]] = {}
+            for record in self._records:
+                for epoch, seq in record.rows[:, [self._epoch, self._seq]].astype(int).tolist():
+                    waiting.setdefault(epoch, set()).add(seq)
+            known = {epoch: [known.upcoming, *sorted(known.missing | waiting.get(epoch, set()))]
+                     for epoch, known in self._known.items()}
             counts = {**self.counts, 'rows': self.counts['rows'] - self.waiting}
             return {'position': self.taken, 'known': known, 'counts': counts,
                     'skipped': [list(part) for part in self._skipped]}
