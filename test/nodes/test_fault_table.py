@@ -508,12 +508,14 @@ def test_row_35_sigterm(robot):
     """Its last words are zeros, and the exit is clean; the shared filter ends here."""
     robot.velocity[0] = 0.1
     robot.play(0.1)
+    robot.motors.clear(), robot.commands.clear()
     robot.process.send_signal(signal.SIGTERM)
     robot.until('it ends', lambda: robot.process.poll() is not None)
     assert robot.process.returncode == 0
+    robot.until('its last words', lambda: robot.motors and not any(robot.motors[-1].data)
+                and robot.commands and robot.commands[-1].header.frame_id == 'stop')
     robot.play(0.2)
-    assert robot.commands[-1].header.frame_id == 'stop'
-    assert not any(robot.motors[-1].data) and min(m.data[0] for m in robot.motors[-80:]) < 0.0
+    assert not any(robot.motors[-1].data) and min(m.data[0] for m in robot.motors) < 0.0
 
 
 # -- start ------------------------------------------------------------------------------------

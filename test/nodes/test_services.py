@@ -44,24 +44,46 @@ def test_paced_episodes_change_without_a_fault(tmp_path):
         assert phases
 
 
-def test_teleop_takes_over_and_is_marked(tmp_path):
-    """A person's effort goes before the policy's, and its rows say so."""
+def test_teleop_takes_over_then_a_stop_latches(tmp_path):
+    """
+    A person's effort goes before the policy's, and its rows say so.
+
+    A stop ends the episode as terminated and latches; release and reset go on.
+    """
     with running(tmp_path, {'algorithm': 'random', 'sync.enabled': False}, rows=True) as graph:
         graph.until('rows', lambda: graph.value('policy', 'rows') > 50)
+        layout = graph.monitor.layout
         publisher = graph.monitor._node.create_publisher(JointState, 'teleop_effort', COMMAND_QOS)
 
         def taken_over():
             publisher.publish(wire.joint_state(['slider'], 0, effort=[3.0]))
-            layout = graph.monitor.layout
             rows = np.concatenate([*graph.monitor.take_rows(), np.zeros((0, layout.width))])
             marked = rows[rows[:, layout.column('intervened').start] == 1.0]
             return len(marked) and np.isclose(marked[:, layout.column('action')], 0.3).any()
         graph.until('rows of the person', taken_over)
 
+        assert call(graph, SetBool, 'safety_filter/stop', data=True).success
+        graph.until('the stop is reported', lambda: any(
+            'stop service' in text for text in graph.monitor.warnings()))
+        graph.until('the policy waits for the filter', lambda: graph.monitor.status[
+            'policy'].message == 'waiting for safety_filter')
+        rows = np.concatenate(graph.monitor.take_rows())
+        assert rows[-1, layout.column('terminated').start] == 1.0
+        count = graph.value('policy', 'rows')
+        time.sleep(1.0)  # five diagnostics
+        graph.monitor.spin(0.1)
+        assert graph.value('policy', 'rows') <= count + 1
+        assert call(graph, SetBool, 'safety_filter/stop', data=False).success
+        graph.until('rows again', lambda: graph.value('policy', 'rows') > count + 20)
 
-def test_pause_save_resend_rollback(tmp_path):
-    """Each service does what its name says."""
-    with running(tmp_path, {'sync.enabled': False, 'learner.checkpoint_period': 3000.0}) as graph:
+
+def test_pause_save_resend_rollback_with_a_key(tmp_path):
+    """Each service does what its name says; whose weights have no code of the key is refused."""
+    key = tmp_path / 'key'
+    key.write_bytes(b'secret')
+    parameters = {'sync.enabled': False, 'learner.checkpoint_period': 3000.0,
+                  'policy.key_file': str(key), 'learner.key_file': str(key)}
+    with running(tmp_path, parameters) as graph:
         graph.until('updates', lambda: graph.value('learner', 'updates') > 50)
         assert call(graph, Trigger, 'policy/rollback').success
         assert call(graph, SetBool, 'learner/pause', data=True).success
@@ -72,31 +94,18 @@ def test_pause_save_resend_rollback(tmp_path):
         assert call(graph, Trigger, 'learner/save').success
         graph.until('a checkpoint while paused',
                     lambda: len(list(tmp_path.glob('run/checkpoints/*.pt'))) == 2)
+        request = wire.weights_request(load_policy(tmp_path / 'run/policy.safetensors'))
+        result = call(graph, SetParametersAtomically, 'policy/set_weights',
+                      parameters=request.parameters).result
+        assert not result.successful and 'hmac' in result.reason
         answer = call(graph, Trigger, 'policy/resend')
         assert answer.success and int(answer.message.split()[0]) > 50
         assert oldest_kept(answer.message)[1] == 0
         graph.until('rows are sent again', lambda: graph.value('policy', 'rows_resent') > 50)
+        graph.until('the refusal is counted', lambda: graph.value('policy', 'refused_hmac') == 1)
         assert graph.value('learner', 'updates') <= updates + 16
         assert call(graph, SetBool, 'learner/pause', data=False).success
         graph.until('learning', lambda: graph.value('learner', 'updates') > updates + 50)
         assert graph.value('learner', 'duplicates') > 0
         assert graph.value('learner', 'gaps') == 0
         assert call(graph, Trigger, 'policy/label_success').success
-
-
-def test_shared_key(tmp_path):
-    """A learner with the key is heard, a push without it is refused."""
-    key = tmp_path / 'key'
-    key.write_bytes(b'secret')
-    parameters = {'policy.key_file': str(key), 'learner.key_file': str(key),
-                  'learner.checkpoint_period': 1.0}
-    with running(tmp_path, parameters) as graph:
-        graph.until('updates', lambda: graph.value('learner', 'updates') > 20)
-        path = tmp_path / 'run/policy.safetensors'
-        graph.until('a policy file', path.exists)
-        request = wire.weights_request(load_policy(path))
-        answer = call(graph, SetParametersAtomically, 'policy/set_weights',
-                      parameters=request.parameters)
-        assert not answer.result.successful and 'hmac' in answer.result.reason
-        assert graph.value('policy', 'refused_hmac', 0) <= 1
-        assert graph.value('learner', 'pushes_refused') == 0

@@ -53,7 +53,11 @@ def moves(states):
 
 
 def test_hang_and_kill_of_the_filter_stop_the_robot(tmp_path):
-    """Brakes on, robot stands, reset only while the filter speaks, robot moves again."""
+    """
+    Brakes on, robot stands, reset only while the filter speaks, robot moves again.
+
+    So for SIGSTOP and SIGKILL, and at last SIGINT to filter and watchdog.
+    """
     with running(tmp_path, PACED) as graph:
         states = []
         graph.monitor._node.create_subscription(JointState, 'joint_states', states.append,
@@ -96,6 +100,17 @@ def test_hang_and_kill_of_the_filter_stop_the_robot(tmp_path):
         graph.until('the filter is started again', lambda: graph.pid('safety_filter') != pid)
         see_it_move()
         assert 'SILENT' in graph.graph.output('safety_watchdog', 100)
+
+        # As at Ctrl-C of ros2 launch: SIGINT to both; it outlives the filter's last words.
+        graph.until('the watchdog watches', lambda: message(graph) == 'watches')
+        children = [graph.graph.processes.pop(name).child
+                    for name in ('safety_watchdog', 'safety_filter')]
+        for child in children:
+            child.send_signal(signal.SIGINT)
+        assert [child.wait(30.0) for child in children] == [0, 0]
+        graph.until('the simulator has its brakes on',
+                    lambda: message(graph, 'mujoco_sim') == BRAKES_ON)
+        assert 'safety_filter has ended' in graph.graph.output('safety_watchdog', 100)
 
 
 def test_lockstep_waits_as_long_as_it_likes(tmp_path):
@@ -168,18 +183,3 @@ def test_it_says_what_is_missing_before_it_is_needed(tmp_path):
         robot.until('it acts', lambda: robot.stops, outputs=False)
         assert robot.stops[0] is True
         graph.until('it says so', lambda: 'tripped' in message(graph))
-
-
-def test_it_outlives_a_filter_that_is_told_to_end_with_it(tmp_path):
-    """As at Ctrl-C of ros2 launch: SIGINT to both; the watchdog acts after the last words."""
-    with running(tmp_path, {**PACED, 'watchdog.min_silence': 0.3}) as graph:
-        graph.until('the watchdog watches', lambda: message(graph) == 'watches')
-        graph.until('decisions', lambda: graph.value('policy', 'decisions') > 20)
-        children = [graph.graph.processes.pop(name).child
-                    for name in ('safety_watchdog', 'safety_filter')]
-        for child in children:
-            child.send_signal(signal.SIGINT)
-        assert [child.wait(30.0) for child in children] == [0, 0]
-        graph.until('the simulator has its brakes on',
-                    lambda: message(graph, 'mujoco_sim') == BRAKES_ON)
-        assert 'safety_filter has ended' in graph.graph.output('safety_watchdog', 100)
