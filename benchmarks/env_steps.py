@@ -1,0 +1,165 @@
+"""
+Environment steps per second from end to end: acting, the arm with its safety filter, learning.
+
+arm7 reach in process, ours as `rl-robot train --in-process` does it, Stable-Baselines3 on the same
+environment (`env.py`, the same filter) with the same networks and batches.  Each measurement is a
+process of its own that counts after learning has begun; contenders take turns.  Stable-Baselines3
+runs with one and with two threads of torch, and the better one counts.
+
+=========== ======================================================================================
+case        what is equal for all
+=========== ======================================================================================
+`sac`       two critics, 2 x 256, batch 256, one update per environment step
+`ppo`       two networks of 2 x 64 tanh, 2048 rows, ten passes in minibatches of 64
+=========== ======================================================================================
+
+"beside": a second process acts while this one learns, `in_process.actors=1`.
+
+    pip install stable-baselines3==2.9.2
+    python benchmarks/env_steps.py [--rounds 3] [--seconds 20]
+"""
+
+from __future__ import annotations
+
+from functools import partial
+import os
+from pathlib import Path
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+from results import make_parser
+from results import peer
+from results import print_table
+from results import Rows
+from rl_robot_ros.env import RobotEnv
+from rl_robot_ros.in_process import train_in_process
+from rl_robot_ros.settings import Settings
+
+EQUAL: dict[str, dict[str, Any]] = {
+    'sac': {'algorithm.hidden': (256, 256), 'algorithm.batch': 256, 'algorithm.utd': 1.0,
+            'algorithm.hindsight': 'off'},
+    'ppo': {'algorithm.hidden': (64, 64), 'algorithm.batch': 2048, 'algorithm.epochs': 10,
+            'algorithm.minibatch': 64, 'algorithm.target_kl': 0.0, 'sync.rows': 2048}}
+BEGIN = {'sac': 1500, 'ppo': 4096}  # environment steps after which time counts
+GOALS = {'sac': '>= 1.75', 'ppo': '>= 4.3'}
+CONTENDERS = {'ours': ('ours', 0), 'ours, beside': ('ours', 1),
+              'Stable-Baselines3': ('sb3', 1), 'Stable-Baselines3, 2 threads': ('sb3', 2)}
+
+
+class Stopwatch:
+    """
+    Counts steps per second from `begin` steps on, for so many seconds or a little longer.
+
+    Steps may come in blocks: time counts from one change of their number to another.
+    """
+
+    def __init__(self, begin: int, seconds: float) -> None:
+        self._begin, self._seconds = begin, seconds
+        self._first: tuple[int, float] | None = None
+        self._steps = 0
+        self.rate = 0.0
+
+    def over(self, steps: int) -> bool:
+        """Take a look; returns whether it has seen enough."""
+        if steps == self._steps or steps < self._begin:
+            return False
+        now, self._steps = time.monotonic(), steps
+        if self._first is None:
+            self._first = steps, now
+        elif now - self._first[1] >= self._seconds:
+            self.rate = (steps - self._first[0]) / (now - self._first[1])
+            return True
+        return False
+
+
+def ours(case: str, actors: int, watch: Stopwatch) -> None:
+    """Train ours."""
+    stop: list[int] = []
+
+    def tell(snapshot: dict[str, Any]) -> None:
+        if watch.over(snapshot['rows']):
+            stop.append(1)
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings.resolve({
+            'robot': 'arm7', 'task': 'reach', 'algorithm': case, 'seed': 1,
+            'learner.run': str(Path(folder) / 'run'), 'in_process.actors': actors, **EQUAL[case]})
+        failure = train_in_process(settings, stop, tell)
+    if failure:
+        raise RuntimeError(failure)
+
+
+def sb3(case: str, threads: int, watch: Stopwatch) -> None:
+    """Train Stable-Baselines3."""
+    peer('torch').set_num_threads(threads)
+    options: dict[str, Any] = {
+        'sac': {'batch_size': 256, 'learning_starts': 1000, 'buffer_size': 500_000,
+                'policy_kwargs': {'net_arch': [256, 256]}},
+        'ppo': {'n_steps': 2048, 'batch_size': 64, 'n_epochs': 10,
+                'policy_kwargs': {'net_arch': [64, 64]}}}[case]
+    env = RobotEnv.make('arm7', 'reach')
+    model = getattr(peer('stable_baselines3'), case.upper())(
+        'MlpPolicy', env, seed=1, device='cpu', gamma=0.98, **options)
+    # Between two updates of PPO nothing but acting happens: only whole rounds may count.
+    every = 2048 if case == 'ppo' else 1
+
+    def tell(*_: Any) -> bool:
+        steps = model.num_timesteps
+        return bool(steps % every) or not watch.over(steps)
+
+    model.learn(10**9, callback=tell)
+
+
+def rate(case: str, name: str, seconds: float) -> float:
+    """Let a process of its own measure once."""
+    who, number = CONTENDERS[name]
+    found = subprocess.run(
+        [sys.executable, __file__, 'one', case, who, str(number), str(seconds)], check=True,
+        text=True, stdout=subprocess.PIPE, env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    return float(found.stdout.split()[-1])
+
+
+def measure(case: str, rounds: int, seconds: float) -> dict[str, Any]:
+    """Let the contenders of a case take turns."""
+    rates: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    for _ in range(rounds):
+        for name, found in rates.items():
+            found.append(rate(case, name, seconds))
+    return {'case': case, 'rates': rates, 'seconds': seconds}
+
+
+def lines_of(row: dict[str, Any]) -> list[list[str]]:
+    """Return the lines of one case: medians, and medians of the ratios inside the rounds."""
+    rates, lines = row['rates'], []
+    theirs = [max(pair) for pair in zip(*(rates[n] for n in rates if n.startswith('Stable')))]
+    for name, found in rates.items():
+        ratio = statistics.median(a / b for a, b in zip(found, theirs))
+        lines.append([row['case'], name, f'{statistics.median(found):.0f}', f'{ratio:.2f}',
+                      GOALS[row['case']] if name.startswith('ours') else ''])
+    return lines
+
+
+def main() -> None:
+    """Measure what is missing, print the table."""
+    if sys.argv[1:2] == ['one']:
+        case, who, number, seconds = sys.argv[2:]
+        watch = Stopwatch(BEGIN[case], float(seconds))
+        {'ours': ours, 'sb3': sb3}[who](case, int(number), watch)
+        print(watch.rate)
+        return
+    parser = make_parser(__doc__, rounds=3)
+    parser.add_argument('--seconds', type=float, default=20.0, help='of one measurement')
+    options = parser.parse_args()
+    table = Rows(options.results / 'env_steps', options)
+    rows = [table.get(case, partial(measure, case, options.rounds, options.seconds))
+            for case in EQUAL if table.wants(case)]
+    print_table(['case', 'who', 'environment steps per second', 'x Stable-Baselines3', 'goal'],
+                [line for row in rows for line in lines_of(row)], rows)
+
+
+if __name__ == '__main__':
+    main()
