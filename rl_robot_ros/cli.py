@@ -1,5 +1,5 @@
 """
-``rl-robot``: train, play, evaluate, compare, demonstrate, record, exchange and check.
+``rl-robot``: robots, train, play, evaluate, compare, demonstrate, record, exchange and check.
 
 Every value of every node can be given as ``name=value``; ``rl-robot train --list`` shows them all.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+import importlib
 from pathlib import Path
 import sys
 from typing import Any
@@ -30,9 +31,20 @@ examples:
   rl-robot import-bag day1 --output day1.safetensors
   rl-robot export runs/... --onnx reach.onnx        for a runtime of your own
   rl-robot import other.onnx --mapping m.yaml --output runs/other
+  rl-robot robot new my_arm.urdf                    a datasheet for a robot of your own
+  rl-robot robot check my_arm.yaml                  does it agree with its models?
   rl-robot certify --robot arm7 safety.model_mass_error=0.2
   rl-robot doctor                                   what is missing on this machine
 """
+# Where each command is, loaded when it is used: torch and rclpy take seconds.
+MAIN = {
+    'certify': ('certify', 'main'), 'compare': ('compare', 'main'),
+    'demonstrate': ('demonstrate', 'main'), 'doctor': ('doctor', 'main'),
+    'evaluate': ('evaluation', 'evaluate'), 'export': ('export', 'main'),
+    'import': ('importing', 'main'), 'import-bag': ('import_bag', 'main'),
+    'record': ('recording', 'record'), 'robot': ('robot_command', 'main'),
+    'teleop': ('recording', 'teleop'),
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -65,9 +77,12 @@ def build_parser() -> argparse.ArgumentParser:
                     'and print the certificate.  docs/safety.md explains it.')
     _add_robot_choice(certificate)
     _add_values(certificate)
-    commands.add_parser('doctor', help='check this machine',
-                        description='Check Python, ROS, DDS, libraries and rendering, and say '
-                                    'what to do about each failure.')
+    _add_robot(commands)
+    doctor = commands.add_parser(
+        'doctor', help='check this machine',
+        description='Check Python, ROS, DDS, libraries and rendering, and say what to do about '
+                    'each failure.')
+    doctor.add_argument('--robot', help='check this datasheet too')
     return parser
 
 
@@ -77,7 +92,7 @@ def _add_train(commands: Any) -> None:
         description='Start simulation, policy, safety filter and learner as four processes that '
                     'talk over DDS, and train. Ctrl-C at any time leaves a usable checkpoint.',
         epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
-    train.add_argument('--robot', help='datasheet; default: arm7')
+    train.add_argument('--robot', help='datasheet: a name or a YAML file; default: arm7')
     train.add_argument('--task', help='task; default: reach')
     train.add_argument('--algorithm', help='algorithm; default: sac')
     train.add_argument('--preset', help='named sets of values, separated by commas')
@@ -220,9 +235,38 @@ def _add_exchange(commands: Any) -> None:
     _add_values(bring)
 
 
+def _add_robot(commands: Any) -> None:
+    robot = commands.add_parser(
+        'robot', help='begin or check the datasheet of a robot of your own',
+        description='docs/own_robot.md goes from a URDF to a trained policy.')
+    actions = robot.add_subparsers(dest='action', required=True, metavar='action')
+    new = actions.add_parser(
+        'new', help='write a datasheet for a URDF or MJCF',
+        description='Limits are those of the model, inertia is computed, the rest is a rule of '
+                    'thumb: look at every line.')
+    new.add_argument('model', type=Path, help='URDF or MJCF')
+    new.add_argument('--without', action='append', default=[], metavar='JOINT',
+                     help='a joint that is to be held at 0, such as a finger')
+    new.add_argument('--output', type=Path, metavar='YAML',
+                     help='default: the name of the model, beside it')
+    new.add_argument('values', nargs='*', metavar='key=value',
+                     help='keys of the datasheet, such as tip_link=tool, joints.armature=0.1 or '
+                          'joints.elbow.home=1.2')
+    check = actions.add_parser(
+        'check', help='compare datasheet, URDF and MJCF',
+        description='Name every difference: joints, order, types, axes, limits, masses, centres '
+                    'of mass, inertias, tip. Exit status 1 where there is one.')
+    check.add_argument('robot', help='datasheet: a YAML file, or a name')
+    check.add_argument('--with', type=Path, action='append', default=[], dest='further',
+                       metavar='MODEL', help='a further URDF or MJCF of the same robot')
+    check.add_argument('--tolerance', type=float, default=1e-3,
+                       help='figures may differ by this part, places by as many metres; '
+                            'default: 0.001')
+
+
 def _add_robot_choice(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument('--robot', help='datasheet, such as arm7')
+    which.add_argument('--robot', help='datasheet, such as arm7 or my_arm.yaml')
     which.add_argument('--urdf', type=Path, help='any URDF; its limits count')
     parser.add_argument('--stop-time', type=float, default=0.4, metavar='SECONDS',
                         help='with --urdf: how fast every joint should stop from its velocity '
@@ -265,36 +309,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest:
         options.values = [*options.values, *rest]
     try:
-        if options.command == 'doctor':
-            from rl_robot_ros import doctor
-            return doctor.main()
-        if options.command == 'certify':
-            from rl_robot_ros import certify
-            return certify.main(options)
-        if options.command == 'compare':
-            from rl_robot_ros import compare
-            return compare.main(options)
-        if options.command == 'demonstrate':
-            from rl_robot_ros import demonstrate
-            return demonstrate.main(options)
-        if options.command == 'import-bag':
-            from rl_robot_ros import import_bag
-            return import_bag.main(options)
-        if options.command in ('teleop', 'record'):
-            from rl_robot_ros import recording
-            return {'teleop': recording.teleop, 'record': recording.record}[options.command](
-                options)
-        if options.command == 'export':
-            from rl_robot_ros import export
-            return export.main(options)
-        if options.command == 'import':
-            from rl_robot_ros import importing
-            return importing.main(options)
-        if options.command == 'evaluate':
-            from rl_robot_ros import evaluation
-            return evaluation.evaluate(options)
-        from rl_robot_ros import commands
-        return {'train': commands.train, 'play': commands.play}[options.command](options)
+        module, function = MAIN.get(options.command, ('commands', options.command))
+        command = getattr(importlib.import_module(f'rl_robot_ros.{module}'), function)
+        return int(command(options))
     except (ValueError, OSError) as error:
         print(f'rl-robot {options.command}: {error}', file=sys.stderr)
         return 2

@@ -7,6 +7,7 @@ in a child process with a deadline (`rl_robot_ros.probes`), so the doctor itself
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -47,15 +48,18 @@ class Check:
     remedy: str = ''
 
 
-def run_checks() -> list[Check]:
+def run_checks(robot: str | None = None) -> list[Check]:
     """Run all checks side by side; never raises, returns them in a fixed order."""
+    checks = dict(CHECKS)
+    if robot:
+        checks['robot'] = lambda: check_datasheet(robot)
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return list(pool.map(lambda item: _guarded(*item), CHECKS.items()))
+        return list(pool.map(lambda item: _guarded(*item), checks.items()))
 
 
-def main() -> int:
+def main(options: argparse.Namespace | None = None) -> int:
     """Print the findings; 0 unless something that training needs has failed."""
-    checks = run_checks()
+    checks = run_checks(None if options is None else options.robot)
     try:
         _print_table(checks)
     except ImportError:
@@ -282,6 +286,19 @@ def check_disk() -> Check:
     if free < 2 * GIB:
         return Check('disk', WARN, detail, 'free at least 2 GiB, or train in another directory')
     return Check('disk', OK, detail)
+
+
+def check_datasheet(robot: str) -> Check:
+    """Compare a datasheet with its models."""
+    from rl_robot_ros.core.resolve import resolve
+    from rl_robot_ros.robots.checking import check_robot
+    remedy = f'rl-robot robot check {robot}; docs/own_robot.md'
+    try:
+        found = check_robot(resolve('robot', robot)).differences
+    except (ValueError, OSError) as error:
+        return Check('robot', FAIL, str(error), remedy)
+    return Check('robot', WARN, '; '.join(found), remedy) if found \
+        else Check('robot', OK, f'{robot}, its models agree')
 
 
 CHECKS: dict[str, Callable[[], Check]] = {

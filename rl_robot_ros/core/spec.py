@@ -36,7 +36,8 @@ class RobotSpec:
     The datasheet of one robot: what the URDF cannot say, and what must agree with it.
 
     :param name: name of the datasheet.
-    :param urdf: file name of the URDF below `rl_robot_ros/data`, or an absolute path.
+    :param urdf: file name of the URDF below `rl_robot_ros/data`, or an absolute path; empty where
+        there is only an MJCF file, or `robot_description` alone.
     :param joint_names: every movable joint, in the order of the state vector.
     :param actuated: joints that have a motor, in the order of actions and efforts.
     :param position_lower: [rad or m] per actuated joint, ``-inf`` where it is continuous.
@@ -58,6 +59,7 @@ class RobotSpec:
     :param tip_link: link whose origin is the tool centre point, empty where there is none.
     :param lifted: whether the safety filter carries the weight that nobody else compensates; false
         where gravity is what the task is about, and then its limits do without a model.
+    :param mjcf: absolute path of an MJCF file, which is simulated in place of the URDF.
     """
 
     name: str
@@ -80,6 +82,7 @@ class RobotSpec:
     gravity_compensated: bool
     tip_link: str = ''
     lifted: bool = True
+    mjcf: str = ''
 
     def __post_init__(self) -> None:
         """Check shapes and signs; raises ValueError that names the field."""

@@ -22,8 +22,7 @@ from rl_robot_ros.core.weights import WeightStore
 from rl_robot_ros.interchange.imported import make_imported
 from rl_robot_ros.policy_file import PolicyFile
 from rl_robot_ros.policy_file import read_policy
-from rl_robot_ros.robots.urdf import parse_joints
-from rl_robot_ros.robots.urdf import urdf_path
+from rl_robot_ros.robots.mjcf import described_joints
 from rl_robot_ros.safety.config import SafetyConfig
 
 
@@ -41,8 +40,8 @@ class Opened(NamedTuple):
 
 
 def joint_units(robot: RobotSpec) -> tuple[str, ...]:
-    """Return the unit of position of every motor, rad or m, as the URDF has it."""
-    joints = parse_joints(urdf_path(robot).read_text())
+    """Return the unit of position of every motor, rad or m, as URDF or MJCF have it."""
+    joints = described_joints(robot)
     return tuple('m' if name in joints and joints[name].kind == 'prismatic' else 'rad'
                  for name in robot.actuated)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.robots.joint_limits import load_joint_limits
+from rl_robot_ros.robots.mjcf import described_joints
 from rl_robot_ros.robots.urdf import limits_of
 from rl_robot_ros.robots.urdf import parse_joints
-from rl_robot_ros.robots.urdf import urdf_path
+from rl_robot_ros.robots.urdf import UrdfJoint
 from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.state_machine import Phase
 
@@ -19,7 +20,8 @@ class LimitSources:
     """
     The tightest of what datasheet, URDF and `joint_limits.yaml` say.
 
-    The first two are mandatory: a datasheet without a `urdf` file waits for `robot_description`.
+    The first two are mandatory: a datasheet without a model waits for `robot_description`.  An MJCF
+    file stands for a URDF where there is none; it knows no velocity limits.
     A description that comes before the first joint state, or that is waited for, may tighten the
     limits.  One that does not limit every motor, leaves nothing of a range, or comes too late to
     tighten anything keeps the robot from moving; while it moves the limits stay as they are.
@@ -36,11 +38,12 @@ class LimitSources:
         limits = JointLimits.from_robot(robot)
         if joint_limits_file:
             limits = limits.tightened(**load_joint_limits(Path(joint_limits_file)))
-        if robot.urdf:
-            limits = _with_urdf(limits, urdf_path(robot).read_text())
+        modelled = bool(robot.urdf or robot.mjcf)
+        if modelled:
+            limits = _within(limits, described_joints(robot))
         self._own = limits
         self.limits = limits
-        self.refusal = 'waits for robot_description' if require_description or not robot.urdf \
+        self.refusal = 'waits for robot_description' if require_description or not modelled \
             else ''  # why nothing may move
         self.complaint = ''  # what is wrong although the robot may move
         self._text = ''
@@ -60,7 +63,7 @@ class LimitSources:
                               'ignored, restart the filter to use it')
             return False
         try:
-            limits = _with_urdf(self._own, text)
+            limits = _within(self._own, parse_joints(text))
         except ValueError as error:
             self.refusal = str(error)
             return False
@@ -78,5 +81,5 @@ class LimitSources:
         self.refusal, self._text = reason, ''
 
 
-def _with_urdf(limits: JointLimits, text: str) -> JointLimits:
-    return limits.intersected(*limits_of(parse_joints(text), limits.joints))
+def _within(limits: JointLimits, joints: dict[str, UrdfJoint]) -> JointLimits:
+    return limits.intersected(*limits_of(joints, limits.joints))

@@ -8,6 +8,8 @@ from pathlib import Path
 import mujoco
 import numpy as np
 from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.robots.model import load_spec
+from rl_robot_ros.robots.model import lock
 from rl_robot_ros.robots.urdf import parse_joints
 
 PERIOD = 0.005  # [s] control period of a robot that does not say its own
@@ -54,7 +56,9 @@ def robot_from_urdf(path: Path, stop_time: float = 0.4, gravity_compensated: boo
 
 def _inertia(path: Path, names: tuple[str, ...], home: tuple[float, ...]) -> tuple[float, ...]:
     """Return the inertia that each motor feels at home when the other joints give way."""
-    model = mujoco.MjModel.from_xml_path(str(path))
+    spec = load_spec(path)
+    lock(spec, names)
+    model = spec.compile()
     data = mujoco.MjData(model)
     joints = [model.joint(name) for name in names]
     for joint, value in zip(joints, home):

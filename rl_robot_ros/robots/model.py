@@ -1,17 +1,21 @@
 """
-The robot's MuJoCo model, fed by URDF and datasheet, and its kinematics.
+The robot's MuJoCo model, fed by URDF or MJCF and datasheet, and its kinematics.
 
-Simulation, kinematics and (later) dynamics are all built from the one model made here.
+Simulation, kinematics, dynamics and geometry are all built from the one model made here.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import mujoco
 import numpy as np
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Tip
 from rl_robot_ros.core.spec import Vector
-from rl_robot_ros.robots.urdf import urdf_path
+from rl_robot_ros.robots.urdf import model_path
+
+MESHES = ('.obj', '.stl', '.msh')  # that MuJoCo reads
 
 
 def build_spec(robot: RobotSpec) -> mujoco.MjSpec:
@@ -19,18 +23,24 @@ def build_spec(robot: RobotSpec) -> mujoco.MjSpec:
     Return MuJoCo's editable model of the robot.
 
     Cylinders become the capsules they enclose: the URDF format has no capsule, and round ends are
-    cheaper and kinder in contact.
+    cheaper and kinder in contact.  A joint that is not in the datasheet does not move.
 
-    :raises ValueError: the URDF does not move the joints of the datasheet.
+    :raises ValueError: the model does not move the joints of the datasheet, or has no such tip.
     """
-    spec = mujoco.MjSpec.from_file(str(urdf_path(robot)))
+    path = model_path(robot)
+    spec = load_spec(path)
     spec.option.timestep = robot.control_period / robot.physics_steps
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     names = {joint.name for joint in spec.joints}
     missing = [name for name in robot.joint_names if name not in names]
     if missing:
-        raise ValueError(f'robot {robot.name}: joints {missing} are not in {robot.urdf}, '
+        raise ValueError(f'robot {robot.name}: joints {missing} are not in {path.name}, '
                          f'which has {sorted(names)}')
+    lock(spec, robot.joint_names)
+    links = [body.name for body in spec.bodies[1:]]
+    if robot.tip_link and robot.tip_link not in links:
+        raise ValueError(f'robot {robot.name}: tip_link {robot.tip_link!r} is no link of '
+                         f'{path.name}, which has {", ".join(links)}')
     for name, armature in zip(robot.actuated, robot.armature):
         spec.joint(name).armature = armature
     for body in spec.bodies:
@@ -40,6 +50,73 @@ def build_spec(robot: RobotSpec) -> mujoco.MjSpec:
             geom.type = mujoco.mjtGeom.mjGEOM_CAPSULE
             geom.size = [geom.size[0], geom.size[1] - geom.size[0], 0.0]
     return spec
+
+
+def load_spec(path: Path) -> mujoco.MjSpec:
+    """
+    Read a URDF or MJCF that somebody else wrote, as a plant that takes efforts at its joints.
+
+    A link that is fixed to another stays a link, for it may be the tool.  Shapes whose mesh is
+    missing, or in a format that MuJoCo does not read, are left out; of an MJCF also actuators,
+    sensors, keyframes, tendons and equality constraints: they would push or hold joints.
+
+    :raises ValueError: MuJoCo cannot read it; says why.
+    """
+    try:
+        spec = mujoco.MjSpec.from_file(str(path))
+    except ValueError as error:
+        raise ValueError(f'{path} is no model that MuJoCo reads: {error}') from None
+    spec.compiler.fusestatic = False
+    for kind in (spec.actuators, spec.sensors, spec.keys, spec.tendons, spec.equalities):
+        for element in list(kind):
+            spec.delete(element)
+    missing = {}
+    for mesh in list(spec.meshes):
+        found = find_mesh(mesh.file, path, spec.meshdir)
+        if mesh.file and found is None:
+            missing[mesh.name] = mesh
+        elif mesh.file:
+            mesh.file = str(found)
+    for geom in list(spec.geoms):
+        if geom.meshname in missing:
+            spec.delete(geom)
+    for mesh in missing.values():
+        spec.delete(mesh)
+    return spec
+
+
+def find_mesh(name: str, model: Path, folder: str = '') -> Path | None:
+    """
+    Return the mesh that a model names, None where it is not there or MuJoCo does not read it.
+
+    ``package://my_arm/meshes/a.stl`` is looked for in the folder `my_arm` that the model lies in.
+
+    :param folder: `meshdir` of the model.
+    """
+    package, _, inside = name.removeprefix('package://').partition('/')
+    above = [parent for parent in model.resolve().parents if parent.name == package] \
+        if name.startswith('package://') else []
+    places = [*(parent / inside for parent in above), model.parent / folder / name,
+              model.parent / folder / Path(name).name]
+    for place in places:
+        if place.suffix.lower() in MESHES and place.is_file():
+            return place.resolve()
+    return None
+
+
+def lock(spec: mujoco.MjSpec, movable: tuple[str, ...]) -> None:
+    """
+    Fix every joint at 0 that is not `movable`, such as a gripper's.
+
+    :raises ValueError: one that is to move is neither a hinge nor a slide.
+    """
+    allowed = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
+    for joint in list(spec.joints):
+        if joint.name not in movable:
+            spec.delete(joint)
+        elif joint.type not in allowed:
+            raise ValueError(f'joint {joint.name} is of type {joint.type.name}, allowed are '
+                             'hinges and slides: leave it out of the datasheet to fix it')
 
 
 class MujocoKinematics:

@@ -35,12 +35,27 @@ def urdf_path(robot: RobotSpec) -> Path:
 
     :raises FileNotFoundError: says where it was looked for.
     """
+    if not robot.urdf:
+        raise FileNotFoundError(f'robot {robot.name} has no URDF, see RobotSpec.urdf')
     path = Path(robot.urdf)
     if not path.is_absolute():
         path = Path(__file__).parents[1] / 'data' / robot.urdf
     if not path.is_file():
         raise FileNotFoundError(f'robot {robot.name}: no URDF at {path}, see RobotSpec.urdf')
     return path
+
+
+def model_path(robot: RobotSpec) -> Path:
+    """
+    Return the file that is simulated: the MJCF where there is one, else the URDF.
+
+    :raises FileNotFoundError: says where it was looked for.
+    """
+    if not robot.mjcf:
+        return urdf_path(robot)
+    if not Path(robot.mjcf).is_file():
+        raise FileNotFoundError(f'robot {robot.name}: no MJCF at {robot.mjcf}, see RobotSpec.mjcf')
+    return Path(robot.mjcf)
 
 
 def parse_joints(text: str) -> dict[str, UrdfJoint]:
@@ -77,13 +92,16 @@ def _joints(root: ElementTree.Element) -> Iterator[UrdfJoint]:
         yield UrdfJoint(element.get('name', ''), kind, **number)
 
 
-def differences(robot: RobotSpec, joints: dict[str, UrdfJoint]) -> list[str]:
+def differences(robot: RobotSpec, joints: dict[str, UrdfJoint],
+                source: str = 'the URDF') -> list[str]:
     """
     Name every way in which the datasheet is not covered by the URDF.
 
     The datasheet may be tighter than the URDF, never looser.
+
+    :param source: what to call the URDF, or what stands for it.
     """
-    found = [f'joint {name} of the datasheet is not movable in the URDF'
+    found = [f'joint {name} of the datasheet is not movable in {source}'
              for name in robot.joint_names if name not in joints]
     for i, name in enumerate(robot.actuated):
         if name not in joints:
@@ -93,7 +111,7 @@ def differences(robot: RobotSpec, joints: dict[str, UrdfJoint]) -> list[str]:
                   ('upper', robot.position_upper[i] <= joint.upper, robot.position_upper[i]),
                   ('velocity', robot.velocity_limit[i] <= joint.velocity, robot.velocity_limit[i]),
                   ('effort', robot.effort_limit[i] <= joint.effort, robot.effort_limit[i]))
-        found += [f'joint {name}: {field} is {getattr(joint, field)} in the URDF, the datasheet '
+        found += [f'joint {name}: {field} is {getattr(joint, field)} in {source}, the datasheet '
                   f'says {value}' for field, covered, value in checks if not covered]
     return found
 

@@ -28,7 +28,7 @@ class World:
     def __init__(self, robot: RobotSpec) -> None:
         self.robot = robot
         spec = build_spec(robot)
-        if robot.tip_link:
+        if robot.tip_link and spec.geom('floor') is None:  # an MJCF may bring its own
             spec.worldbody.add_geom(name='floor', type=mujoco.mjtGeom.mjGEOM_PLANE,
                                     size=[3.0, 3.0, 0.1], rgba=[0.93, 0.93, 0.91, 1.0])
         self.model = spec.compile()
