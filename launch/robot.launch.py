@@ -37,7 +37,7 @@ ARGUMENTS = ['--log-level', LaunchConfiguration('log_level')]
 def generate_launch_description():
     """Describe the graph; the robot, its drivers and controllers run already."""
     return LaunchDescription([
-        DeclareLaunchArgument('robot', description='Datasheet, or my_package.my_module:ROBOT'),
+        DeclareLaunchArgument('robot', description='Datasheet: name, module:ROBOT or YAML file'),
         DeclareLaunchArgument('task', default_value='reach',
                               description='Task, or my_package.my_module:TASK'),
         DeclareLaunchArgument('algorithm', default_value='sac',

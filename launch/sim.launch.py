@@ -33,7 +33,7 @@ def generate_launch_description():
     """Describe the graph."""
     return LaunchDescription([
         DeclareLaunchArgument('robot', default_value='arm7',
-                              description='Datasheet, or my_package.my_module:ROBOT'),
+                              description='Datasheet: name, module:ROBOT or YAML file'),
         DeclareLaunchArgument('task', default_value='reach',
                               description='Task, or my_package.my_module:TASK'),
         DeclareLaunchArgument('preset', default_value='',

@@ -10,12 +10,15 @@ from typing import Any
 from rl_robot_ros.bringup import ctrl_c
 from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_nodes
+from rl_robot_ros.core.resolve import is_file
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.evaluation import evaluate_run
 from rl_robot_ros.evaluation import EVALUATION
 from rl_robot_ros.evaluation import open_for
 from rl_robot_ros.learning.pictures import learning_curve
 from rl_robot_ros.progress import ProgressView
+from rl_robot_ros.robots.keeping import changes
+from rl_robot_ros.robots.keeping import keep_robot
 from rl_robot_ros.runs import CONFIG
 from rl_robot_ros.runs import create_run
 from rl_robot_ros.runs import find_config
@@ -94,6 +97,18 @@ def _demonstrations(settings: Settings) -> dict[str, str]:
     return {name: str(Path(path).resolve())} if path else {}
 
 
+def _check_resumed(run: Path, settings: Settings) -> None:
+    """
+    Say what became of the robot's files; refuse another robot than the policy was trained for.
+
+    :raises ValueError: names every difference, by joint.
+    """
+    if note := changes(run):
+        print(f'note: {note}')
+    if is_file('robot', settings.graph.robot) and (run / POLICY).is_file():
+        open_for(settings, run / POLICY)
+
+
 def train(options: argparse.Namespace) -> int:
     """Train; returns the exit status."""
     from rl_robot_ros.cli import parse_values
@@ -104,9 +119,12 @@ def train(options: argparse.Namespace) -> int:
     settings.check_fit()
     graph = settings.graph
     shown = _demonstrations(settings)
+    if options.resume:
+        _check_resumed(options.resume, settings)
     run = options.resume or create_run(options.runs, graph.robot, graph.task, graph.algorithm,
                                        options.name)
     settings = Settings.resolve({**settings.values, 'learner.run': str(run.resolve()),
+                                 'robot': keep_robot(run, graph.robot),
                                  'sim.clock_file': str(run.resolve() / 'sim_clock.json'),
                                  'filter.certificate_file':
                                      str(run.resolve() / 'certificate.json'), **shown})
@@ -168,6 +186,8 @@ def play(options: argparse.Namespace) -> int:
     """Run a policy at the pace of life; returns the exit status."""
     from rl_robot_ros.cli import parse_values
     policy = find_policy(options.source)
+    if note := changes(policy.parent):
+        print(f'note: {note}')
     seconds = options.seconds or (12.0 if options.video else 0.0)
     if options.video:
         check_video(options.video, seconds)

@@ -23,6 +23,7 @@ from rl_robot_ros.learning.groups import unique
 from rl_robot_ros.learning.pictures import evaluation_picture
 from rl_robot_ros.learning.report import EvaluationReport
 from rl_robot_ros.learning.report import FIGURES
+from rl_robot_ros.robots.keeping import changes
 from rl_robot_ros.runs import CONFIG
 from rl_robot_ros.runs import find_config
 from rl_robot_ros.runs import find_policy
@@ -61,6 +62,8 @@ def evaluate(options: argparse.Namespace) -> int:
 def _prepare(source: Path, values: dict[str, str]) -> tuple[Path, dict[str, Any]]:
     """Return the policy of a run and all of its parameters; refuse one that does not fit."""
     policy = find_policy(source)
+    if note := changes(policy.parent):
+        print(f'note: {note}')
     settings = Settings.resolve({**find_config(source), **values})
     open_for(settings, policy)
     return policy, settings.values

@@ -23,6 +23,7 @@ from rl_robot_ros.interchange.opening import describe
 from rl_robot_ros.interchange.opening import open_policy
 from rl_robot_ros.learning.row_log import Reader
 from rl_robot_ros.learning.store import ROWS as ROWS_FOLDER
+from rl_robot_ros.robots.keeping import changes
 from rl_robot_ros.runs import find_config
 from rl_robot_ros.runs import find_policy
 from rl_robot_ros.safety.config import SafetyConfig
@@ -35,6 +36,8 @@ SEED = 0  # of made-up observations
 def main(options: argparse.Namespace) -> int:
     """Write the file, say how far it is from NumPy; returns the exit status."""
     path = find_policy(options.source)
+    if note := changes(path.parent):
+        print(f'note: {note}')
     settings = Settings.resolve(find_config(path))
     task = settings.make_task()
     safety = resolve_config(SafetyConfig, settings.values, 'safety.')

@@ -22,6 +22,7 @@ from rl_robot_ros.interchange.opening import joint_units
 from rl_robot_ros.interchange.resolving import resolve_mapping
 from rl_robot_ros.policy_file import model_weights
 from rl_robot_ros.policy_file import save_policy
+from rl_robot_ros.robots.keeping import keep_robot
 from rl_robot_ros.runs import CONFIG
 from rl_robot_ros.runs import POLICY
 from rl_robot_ros.settings import Settings
@@ -87,4 +88,5 @@ def save_import(folder: Path, described: PolicyDescription, data: bytes,
                              0.0)
     folder.mkdir(parents=True)
     save_policy(folder / POLICY, weights, described, data)
-    (folder / CONFIG).write_text(settings.yaml())
+    robot = keep_robot(folder, settings.graph.robot)
+    (folder / CONFIG).write_text(Settings.resolve({**settings.values, 'robot': robot}).yaml())

@@ -14,6 +14,7 @@ Run directories: where they are, what they hold, which policy is the newest.
         evaluation.json      the final report, figures with intervals
         evaluation.png       drawn from it
         log/                 one file per node
+        robot/               copy of a datasheet of one's own, with its models and meshes
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from rl_robot_ros.core.resolve import is_file
 from rl_robot_ros.settings import read_parameters
 
 POLICY = 'policy.safetensors'
@@ -28,7 +30,9 @@ CONFIG = 'config.yaml'
 
 
 def short(name: str) -> str:
-    """Return a name fit for a directory, also for ``module:attribute``."""
+    """Return a name fit for a directory, also for ``module:attribute`` and a datasheet."""
+    if is_file('robot', name):
+        return Path(name).stem
     return name.rpartition('.')[2].replace(':', '_')
 
 
@@ -70,4 +74,10 @@ def find_config(path: Path) -> dict[str, object]:
     config = (path if path.is_dir() else path.parent) / CONFIG
     if not config.is_file():
         raise FileNotFoundError(f'no {CONFIG} at {config}: give a run directory')
-    return read_parameters(config)
+    parameters = read_parameters(config)
+    robot = str(parameters.get('robot', ''))
+    if is_file('robot', robot) and not Path(robot).is_file():
+        # The run has been moved, and its copy of the datasheet with it.
+        copies = sorted((config.parent / 'robot').resolve().rglob(Path(robot).name))
+        parameters['robot'] = str(copies[0]) if copies else robot
+    return parameters

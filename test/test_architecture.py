@@ -26,7 +26,7 @@ RULES = {
     'interchange': ({'interchange', 'policy_file', 'robots', 'safety', 'core'},
                     {'numpy', 'yaml'}),
     'settings': ({'safety', 'core'}, {'yaml'}),
-    'runs': ({'settings'}, set()),
+    'runs': ({'settings', 'core'}, set()),
     'learning': ({'learning', 'algorithms', 'memory', 'policy_file', 'runs', 'settings', 'core'},
                  {'numpy', 'torch', 'matplotlib'}),
     'env': ({'sim', 'safety', 'tasks', 'robots', 'core'}, {'numpy', 'gymnasium'}),

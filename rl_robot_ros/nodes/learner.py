@@ -28,6 +28,7 @@ from rl_robot_ros.nodes.pusher import Pusher
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
 from rl_robot_ros.nodes.runtime import run
+from rl_robot_ros.robots.keeping import keep_robot
 from rl_robot_ros.runs import CONFIG
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import FlowConfig
@@ -73,7 +74,8 @@ class LearnerNode(RobotNode):
             self.session.gate = make_gate(gate, settings.values, self.session.contract.schema)
         path = self.session.run / CONFIG
         if not path.exists():  # `rl-robot` has done it before
-            write_atomically(path, settings.yaml())
+            robot = keep_robot(self.session.run, settings.graph.robot)
+            write_atomically(path, Settings.resolve({**settings.values, 'robot': robot}).yaml())
         key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
         names = [name.strip() for name in self.config.policies.split(',') if name.strip()]
         self.pusher = Pusher(self, names, flow.enabled, self.config.push_timeout, key,

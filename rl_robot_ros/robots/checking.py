@@ -26,7 +26,7 @@ from rl_robot_ros.robots.urdf import UrdfJoint
 
 TOLERANCE = 1e-3  # of a figure; of 1 m or 1 rad where it is a place or a direction
 # Of what the datasheet says and what the motor feels at home, see `RobotSpec.inertia`.
-INERTIA_LOW, INERTIA_HIGH = 0.25, 1.1
+INERTIA_LOW, INERTIA_HIGH = 0.05, 1.1
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,9 @@ def at_home(robot: RobotSpec) -> tuple[Vector, Vector, list[tuple[str, str]]]:
 
 def felt_inertia(model: mujoco.MjModel, data: mujoco.MjData) -> Vector:
     """Return 1 / (M^-1)_ii: what each motor feels while the other joints are free, shape (nv,)."""
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_comPos(model, data)
+    mujoco.mj_makeM(model, data)
     mass = np.zeros((model.nv, model.nv))
     mujoco.mj_fullM(model, data, mass)
     return 1.0 / np.diag(np.linalg.inv(mass))

@@ -29,7 +29,7 @@ import yaml
 STOP_TIME = 0.4  # [s] from the velocity limit to standstill
 RISE_TIME = 0.05  # [s] from no effort to the effort limit
 BRAKING_SHARE = 0.5  # of the effort limit, at most, for braking alone
-CONFIGURATIONS = 4000  # over which inertia is looked at
+CONFIGURATIONS = 2000  # over which inertia is looked at
 LOW, HIGH = 0.05, 0.95  # quantiles of it
 
 
@@ -121,7 +121,6 @@ def _felt(model: mujoco.MjModel, names: list[str], joints: Mapping[str, UrdfJoin
     felt = np.zeros((CONFIGURATIONS, model.nv))
     for row in felt:
         data.qpos[:] = rng.uniform(lower, upper)
-        mujoco.mj_forward(model, data)
         row[:] = felt_inertia(model, data)
     return felt
 
