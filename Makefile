@@ -6,6 +6,10 @@ ARGS ?=
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(IN_RANGE)' 2>/dev/null && { echo $$python; break; }; done)
 
+# Whose wheels: jazzy or kilted.  They share their names, so each has a venv of its own.
+ROS ?= jazzy
+CONSTRAINTS := $(if $(filter kilted,$(ROS)),$(VENV)/constraints.txt,constraints.txt)
+
 IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 comma := ,
 BIN = $(VENV)/bin
@@ -30,7 +34,8 @@ endif
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
 .DEFAULT_GOAL := help
-.PHONY: help train test coverage robot lint bench safety safety-long mutants clean supported
+.PHONY: help train test test-kilted coverage robot own-robot lint bench safety safety-long mutants
+.PHONY: clean supported
 
 help:  ## show the targets and variables
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1 \2/p' $(MAKEFILE_LIST) | \
@@ -46,7 +51,7 @@ train: $(VENV)/.installed-train  ## install, then train robot arm7 on task reach
 	$(BIN)/rl-robot train $(ARGS)
 
 test: lint  ## install, lint, then run every test
-	$(BIN)/python -m pytest -m 'not linter and not robot' $(if $(ARGS),,$(WHOLE)) $(ARGS)
+	$(BIN)/python -m pytest -m 'not linter and not robot and not own' $(if $(ARGS),,$(WHOLE)) $(ARGS)
 
 coverage: $(VENV)/.installed-test  ## count the lines that tests of core, safety, memory, wire run
 	$(BIN)/python -m pytest -n 2 test/core test/safety test/memory test/test_wire.py \
@@ -54,6 +59,12 @@ coverage: $(VENV)/.installed-test  ## count the lines that tests of core, safety
 
 robot: $(VENV)/.installed-test  ## run the graph for real robots against a stand-in for one
 	$(BIN)/python -m pytest -m robot $(ARGS)
+
+own-robot: $(VENV)/.installed-test  ## take a URDF to a trained policy as docs/own_robot.md does
+	$(BIN)/python -m pytest -m own $(ARGS)
+
+test-kilted:  ## the same tests on the wheels of ROS 2 Kilted, in .venv-kilted
+	$(MAKE) test ROS=kilted VENV=$(VENV)-kilted
 
 lint: $(VENV)/.installed-test  ## check style and types
 	$(BIN)/ruff check .
@@ -79,7 +90,7 @@ mutants: $(VENV)/.installed-mutation  ## break the limits on purpose, count what
 	$(BIN)/python benchmarks/mutation.py $(ARGS)
 
 clean:  ## remove the default venv, builds and caches; runs/ stays
-	rm -rf .venv build install log *.egg-info .coverage .*_cache .hypothesis
+	rm -rf .venv .venv-kilted build install log *.egg-info .coverage .*_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 supported:
@@ -100,20 +111,25 @@ endef
 
 # The build tools of constraints.txt come first, so that nothing is built by unknown versions.
 # Python compiles what it imports; compiling all of torch beforehand would take half of the time.
-PIP_INSTALL = $(BIN)/pip install --no-compile $(INDEX) --constraint constraints.txt
+PIP_INSTALL = $(BIN)/pip install --no-compile $(INDEX) --constraint $(CONSTRAINTS)
 define install
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
 		echo 'No virtual environment: on Debian and Ubuntu, apt-get install python3-venv.'; exit 1; }
 	$(PIP_INSTALL) setuptools wheel
-	$(PIP_INSTALL) --no-build-isolation --editable '.[ros-jazzy,$(1)]'
+	$(PIP_INSTALL) --no-build-isolation --editable '.[ros-$(ROS),$(1)]'
 endef
 
-$(VENV)/.installed-train: $(REQUIREMENTS) | supported
+# What does not belong to ROS has the same version beside either of them.
+$(VENV)/constraints.txt: constraints.txt constraints-kilted.txt
+	mkdir -p $(@D)
+	{ grep -v '^ros-' constraints.txt; cat constraints-kilted.txt; } > $@
+
+$(VENV)/.installed-train: $(REQUIREMENTS) | supported $(CONSTRAINTS)
 	$(call install,train$(comma)bags)
 	@touch $@
 
 # Holds what training needs as well, so `make train` after `make test` installs nothing.
-$(VENV)/.installed-test: $(REQUIREMENTS) | supported
+$(VENV)/.installed-test: $(REQUIREMENTS) | supported $(CONSTRAINTS)
 	$(call install,train$(comma)dev)
 	@touch $@ $(VENV)/.installed-train
 

@@ -185,6 +185,15 @@ def test_every_requirement_is_pinned_within_its_range(requirements):
             assert specifiers.Requirement(text).specifier.contains(pins[name]), text
 
 
+def test_kilted_has_pins_of_its_own(setup):
+    pins = dict(line.split('==') for line in
+                (ROOT / 'constraints-kilted.txt').read_text().split('\n') if line[:1] not in ('', '#'))
+    assert all(name.startswith('ros-') for name in pins)
+    wanted = {item.partition('[')[0] for item in setup['extras_require']['ros-kilted']}
+    assert wanted <= set(pins) and not {name for name in pins if name.startswith('ros-jazzy-')
+                                        and 'ament' not in name}
+
+
 def entry_points(setup):
     for line in setup['entry_points']['console_scripts']:
         name, module, function = re.fullmatch(r'([\w-]+) = ([\w.]+):(\w+)', line).groups()
