@@ -36,14 +36,12 @@ examples:
   rl-robot certify --robot arm7 safety.model_mass_error=0.2
   rl-robot doctor                                   what is missing on this machine
 """
-# Where each command is, loaded when it is used: torch and rclpy take seconds.
-MAIN = {
-    'certify': ('certify', 'main'), 'compare': ('compare', 'main'),
-    'demonstrate': ('demonstrate', 'main'), 'doctor': ('doctor', 'main'),
-    'evaluate': ('evaluation', 'evaluate'), 'export': ('export', 'main'),
-    'import': ('importing', 'main'), 'import-bag': ('import_bag', 'main'),
+# Where a command is, if not in `main` of the module of its name.
+ELSEWHERE = {
+    'evaluate': ('evaluation', 'evaluate'), 'import': ('importing', 'main'),
+    'import-bag': ('import_bag', 'main'), 'play': ('commands', 'play'),
     'record': ('recording', 'record'), 'robot': ('robot_command', 'main'),
-    'teleop': ('recording', 'teleop'),
+    'teleop': ('recording', 'teleop'), 'train': ('commands', 'train'),
 }
 
 
@@ -309,7 +307,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest:
         options.values = [*options.values, *rest]
     try:
-        module, function = MAIN.get(options.command, ('commands', options.command))
+        # Loaded when it is used: torch and rclpy take seconds.
+        module, function = ELSEWHERE.get(options.command, (options.command, 'main'))
         command = getattr(importlib.import_module(f'rl_robot_ros.{module}'), function)
         return int(command(options))
     except (ValueError, OSError) as error:
