@@ -1,4 +1,4 @@
-"""``rl-robot robot``: begin the datasheet of a robot of one's own, and compare it with its models."""
+"""``rl-robot robot``: begin the datasheet of a robot of one's own, compare it with its models."""
 
 from __future__ import annotations
 

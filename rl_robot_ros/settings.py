@@ -38,8 +38,8 @@ import yaml
 class GraphConfig:
     """Which robot does what; the same for every node of a graph."""
 
-    robot: str = option('arm7', 'name of a datasheet, my_package.my_module:ROBOT, or the path of a '
-                        'YAML datasheet')
+    robot: str = option('arm7', 'name of a datasheet, my_package.my_module:ROBOT, or the path of '
+                        'a YAML datasheet')
     task: str = option('reach', 'name of a task, or my_package.my_module:TASK')
     algorithm: str = option('sac', 'name of an algorithm, or my_package.my_module:ALGORITHM')
     preset: str = option('', 'names of presets of task and algorithm, separated by commas')

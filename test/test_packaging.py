@@ -186,8 +186,8 @@ def test_every_requirement_is_pinned_within_its_range(requirements):
 
 
 def test_kilted_has_pins_of_its_own(setup):
-    pins = dict(line.split('==') for line in
-                (ROOT / 'constraints-kilted.txt').read_text().split('\n') if line[:1] not in ('', '#'))
+    lines = (ROOT / 'constraints-kilted.txt').read_text().split('\n')
+    pins = dict(line.split('==') for line in lines if line and not line.startswith('#'))
     assert all(name.startswith('ros-') for name in pins)
     wanted = {item.partition('[')[0] for item in setup['extras_require']['ros-kilted']}
     assert wanted <= set(pins) and not {name for name in pins if name.startswith('ros-jazzy-')

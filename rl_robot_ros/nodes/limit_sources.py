@@ -20,8 +20,8 @@ class LimitSources:
     """
     The tightest of what datasheet, URDF and `joint_limits.yaml` say.
 
-    The first two are mandatory: a datasheet without a model waits for `robot_description`.  An MJCF
-    file stands for a URDF where there is none; it knows no velocity limits.
+    The first two are mandatory: a datasheet without a model waits for `robot_description`.  An
+    MJCF file stands for a URDF where there is none; it knows no velocity limits.
     A description that comes before the first joint state, or that is waited for, may tighten the
     limits.  One that does not limit every motor, leaves nothing of a range, or comes too late to
     tighten anything keeps the robot from moving; while it moves the limits stay as they are.

@@ -1,8 +1,8 @@
 """
 Do datasheet, URDF and MJCF describe one robot?  Every difference is named.
 
-A difference has to be looked into.  A note is what somebody may want: a joint that is held, a limit
-that is tighter.
+A difference has to be looked into.  A note is what somebody may want: a joint that is held, a
+limit that only one of them has.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def _against_datasheet(robot: RobotSpec, model: Mechanics) -> Iterator[str]:
     wanted = [name for name in robot.joint_names if name in model.order]
     for i, (mine, its) in enumerate(zip(wanted, model.order)):
         if mine != its:
-            yield f'joint order: number {i + 1} is {mine} in the datasheet, {its} in {model.source}'
+            yield (f'joint order: number {i + 1} is {mine} in the datasheet, {its} in '
+                   f'{model.source}')
     if robot.tip_link and robot.tip_link not in model.links:
         yield (f'tip_link: {robot.tip_link} is no link of {model.source}, which has '
                f'{", ".join(model.links)}')

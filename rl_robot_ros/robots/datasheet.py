@@ -47,7 +47,7 @@ class Datasheet:
         False, "whether the robot's own controller adds gravity to what it is commanded")
     control_rate: float = option(200.0, 'joint states and commands per second, the update rate of '
                                  'the controller manager', unit='Hz', low=1.0, high=10_000.0)
-    decision_rate: float = option(50.0, 'actions of the policy per second; it divides control_rate',
+    decision_rate: float = option(50.0, 'actions of the policy per second, divides control_rate',
                                   unit='Hz', low=0.1, high=10_000.0)
     physics_steps: int = option(2, 'simulation steps in one control period', low=1, high=1000)
     action_scale: float = option(0.3, 'action 1 means this part of the effort limit', low=1e-3,

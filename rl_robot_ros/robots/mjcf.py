@@ -53,7 +53,7 @@ def mjcf_joints(path: Path) -> dict[str, UrdfJoint]:
 
     :raises ValueError: MuJoCo cannot read it.
     """
-    # The spec with which a robot is simulated has no actuators any more, so read the file as it is.
+    # A robot is simulated without its actuators, so read the file as it is.
     try:
         spec = mujoco.MjSpec.from_file(str(path))
         for mesh in list(spec.meshes):  # files that may be missing say nothing about joints

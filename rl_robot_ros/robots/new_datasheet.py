@@ -1,4 +1,4 @@
-"""A datasheet to begin with, for a URDF or MJCF: what the model says, the rest by rule of thumb."""
+"""A datasheet to begin with: what a URDF or MJCF says, and the rest by rule of thumb."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_limits_are_the_models_where_it_has_none(write, content):
 @pytest.mark.parametrize('changes, says', [
     ({'control_rate': 0.5}, 'control_rate: got 0.5, allowed is [1.0, 10000.0] Hz'),
     ({'control_rate': 'fast'}, 'control_rate=fast: expected a float'),
-    ({'decision_rate': 30.0}, 'decision_rate: got 30 Hz, allowed is control_rate = 200 Hz divided'),
+    ({'decision_rate': 30.0}, 'decision_rate: got 30 Hz, allowed is control_rate = 200 Hz'),
     ({'decision_rate': 400.0}, 'decision_rate: got 400 Hz'),
     ({'contrl_rate': 100.0}, 'unknown parameter contrl_rate; allowed are name, urdf, mjcf'),
     ({'urdf': 'nowhere.urdf'}, 'urdf: no file at'),
@@ -203,14 +203,14 @@ MJCF = """
 
 
 def test_a_robot_of_an_mjcf(tmp_path):
-    """Limits are joints' and actuators', what drives it in the file is gone, velocities are given."""
+    """Limits are joints' and actuators', what drives it there is gone, velocities are given."""
     model = tmp_path / 'bench.xml'
     model.write_text(MJCF)
     joints = joints_in(model)
     assert [joint.kind for joint in joints.values()] == ['revolute', 'continuous', 'prismatic']
     assert joints['a'].lower == pytest.approx(-math.pi / 2)
     assert [joint.effort for joint in joints.values()] == [30.0, 12.0, math.inf]
-    with pytest.raises(ValueError, match=r'velocity limit inf in bench.xml: give joints\.a\.veloc'):
+    with pytest.raises(ValueError, match='velocity limit inf in bench.xml: give joints.a.vel'):
         new_datasheet(model, {'gravity_compensated': 'true'}, ['finger'])
     path = tmp_path / 'bench.yaml'
     path.write_text(new_datasheet(model, {'gravity_compensated': 'true', 'joints.velocity': '2,3',
@@ -230,7 +230,7 @@ def test_a_robot_of_an_mjcf(tmp_path):
 
 def test_a_model_that_is_none(tmp_path):
     path = tmp_path / 'model.xml'
-    for text in ('<mujoco><worldbody><body></mujoco>', '', '<robot', '<mujoco><nonsense/></mujoco>'):
+    for text in ('<mujoco><worldbody><body></mujoco>', '', '<robot', '<mujoco><x/></mujoco>'):
         path.write_text(text)
         with pytest.raises(ValueError, match=r'model|robot description'):
             new_datasheet(path, {})
@@ -245,7 +245,7 @@ def test_a_model_that_is_none(tmp_path):
     ({'joints.speed': '1'}, [], 'unknown key joints.speed: allowed are'),
     ({'joints.elbow.home': '1'}, [], 'unknown key joints.elbow.home'),
     ({'joints.home': '1,2'}, [], 'joints.home: got 2 values, allowed are 1 and 7'),
-    ({'joints.left_lift_joint.home': 'up'}, [], 'joints.left_lift_joint.home=up: expected a float'),
+    ({'joints.left_lift_joint.home': 'up'}, [], 'left_lift_joint.home=up: expected a float'),
     ({'physics_steps': '0'}, [], 'physics_steps: got 0, allowed is'),
 ])
 def test_a_wrong_wish_is_refused(given, without, says):
