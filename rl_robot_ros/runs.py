@@ -20,6 +20,7 @@ Run directories: where they are, what they hold, which policy is the newest.
 from __future__ import annotations
 
 from datetime import datetime
+import hashlib
 from pathlib import Path
 
 from rl_robot_ros.core.resolve import is_file
@@ -27,6 +28,7 @@ from rl_robot_ros.settings import read_parameters
 
 POLICY = 'policy.safetensors'
 CONFIG = 'config.yaml'
+ROBOT_FOLDER, ROBOT_SOURCE = 'robot', 'source.json'  # see `robots.keeping`
 
 
 def short(name: str) -> str:
@@ -34,6 +36,25 @@ def short(name: str) -> str:
     if is_file('robot', name):
         return Path(name).stem
     return name.rpartition('.')[2].replace(':', '_')
+
+
+def robot_label(name: str) -> str:
+    """
+    Return the name of a robot, with a short digest of what is in its files where it has any.
+
+    Each run has a copy of its own: runs of the same robot have the same label all the same.
+    """
+    datasheet = Path(name)
+    if not is_file('robot', name) or not datasheet.is_file():
+        return name
+    # <run>/robot/<folder>/my_arm.yaml and what lies beside it, but not where it came from.
+    copies = [folder for folder in datasheet.parents if (folder / ROBOT_SOURCE).is_file()]
+    files = sorted(path for path in copies[0].rglob('*') if path.is_file()
+                   and path.name != ROBOT_SOURCE) if copies else [datasheet]
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return f'{datasheet.stem}@{digest.hexdigest()[:6]}'
 
 
 def create_run(root: Path, robot: str, task: str, algorithm: str, name: str = '') -> Path:
@@ -78,6 +99,6 @@ def find_config(path: Path) -> dict[str, object]:
     robot = str(parameters.get('robot', ''))
     if is_file('robot', robot) and not Path(robot).is_file():
         # The run has been moved, and its copy of the datasheet with it.
-        copies = sorted((config.parent / 'robot').resolve().rglob(Path(robot).name))
+        copies = sorted((config.parent / ROBOT_FOLDER).resolve().rglob(Path(robot).name))
         parameters['robot'] = str(copies[0]) if copies else robot
     return parameters

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rl_robot_ros.runs import robot_label
+
 # What may differ between two seeds of one set-up: names, paths, where training stops (a resumed
 # run has other limits than a new one), and what is only there to be looked at.
 OF_THE_RUN = frozenset((
@@ -39,6 +41,8 @@ def group_runs(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]
     members: list[list[str]] = []
     for name, config in configs.items():
         setup = {key: str(value) for key, value in config.items() if key not in OF_THE_RUN}
+        if 'robot' in setup:
+            setup['robot'] = robot_label(setup['robot'])
         if setup not in setups:
             setups.append(setup)
             members.append([])
