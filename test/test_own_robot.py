@@ -37,7 +37,7 @@ def follow(folder, monkeypatch, quick):
         if words[0] == 'doctor':  # tests of its own
             continue
         if quick:
-            plain = re.sub(r' --minutes \S+| --episodes \S+', '', shlex.join(words))
+            plain = re.sub(r' --steps \S+| --episodes \S+', '', shlex.join(words))
             words = [*shlex.split(plain), *QUICK.get(words[0], [])]
         assert cli.main(words) == 0, words
 
