@@ -65,9 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
                     'and print the certificate.  docs/safety.md explains it.')
     _add_robot_choice(certificate)
     _add_values(certificate)
-    commands.add_parser('doctor', help='check this machine',
-                        description='Check Python, ROS, DDS, libraries and rendering, and say '
-                                    'what to do about each failure.')
+    _add_describe(commands)
+    commands.add_parser('doctor', help='check this machine', description='Check Python, ROS, DDS, '
+                        'libraries and rendering, and say what to do about each failure.')
     return parser
 
 
@@ -220,6 +220,19 @@ def _add_exchange(commands: Any) -> None:
     _add_values(bring)
 
 
+def _add_describe(commands: Any) -> None:
+    describe = commands.add_parser(
+        'describe', help='write what ros2_control and its simulators read about a robot',
+        description='Write controllers.yaml and what robot.urdf.xacro needs, from a datasheet, '
+                    'and print the xacro command.  docs/gazebo.md explains it.')
+    for name, default, text in (
+            ('--robot', 'arm7', 'datasheet'), ('--sim', 'gz', 'gz, mujoco or real'),
+            ('--plugin', '', 'hardware plugin of --sim real'),
+            ('--controller-type', 'effort_controllers/JointGroupEffortController', 'class')):
+        describe.add_argument(name, default=default, help=f'{text}; default: {default or "none"}')
+    describe.add_argument('--output', type=Path, required=True)
+
+
 def _add_robot_choice(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument('--robot', help='datasheet, such as arm7')
@@ -271,6 +284,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == 'certify':
             from rl_robot_ros import certify
             return certify.main(options)
+        if options.command == 'describe':
+            from rl_robot_ros import ros2_control
+            return ros2_control.main(options)
         if options.command == 'compare':
             from rl_robot_ros import compare
             return compare.main(options)
