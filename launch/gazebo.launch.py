@@ -29,6 +29,8 @@ def generate_launch_description():
                               description='Datasheet, or my_package.my_module:ROBOT'),
         DeclareLaunchArgument('world', description='SDF file',
                               default_value=PathJoinSubstitution([SHARE, 'worlds', 'robot.sdf'])),
+        DeclareLaunchArgument('params_file', description='Parameters of your own, read last',
+                              default_value=PathJoinSubstitution([SHARE, 'config', 'gazebo.yaml'])),
         DeclareLaunchArgument('gui', default_value='true', description="Gazebo's window"),
         DeclareLaunchArgument('activate', default_value='true',
                               description='Let the robot go when all is checked'),

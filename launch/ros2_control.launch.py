@@ -21,6 +21,7 @@ from rl_robot_ros import ros2_control
 from rl_robot_ros.core.resolve import resolve
 
 MANAGERS = {'mujoco': 'mujoco_ros2_control', 'real': 'controller_manager'}  # not of gz
+GAZEBO = 'rl_robot_ros.robots.gazebo:'  # the datasheet of what is simulated there
 WAIT = ['--controller-manager-timeout', '120', '--switch-timeout', '30']
 
 
@@ -33,9 +34,9 @@ def after(process, *actions):
 
 def start(context):
     """Describe the robot, in the log directory of this launch, and start it in order."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in (
-        'robot', 'sim', 'controllers_file', 'controller_type', 'plugin', 'hardware_file', 'gui',
-        'namespace')}
+    names = ('robot', 'sim', 'controllers_file', 'controller_type', 'plugin', 'hardware_file',
+             'gui', 'namespace')
+    given = {name: LaunchConfiguration(name).perform(context) for name in names}
     sim, robot = given['sim'], resolve('robot', given['robot'])
     files = ros2_control.write_files(robot, Path(launch_config.log_dir) / 'ros2_control',
                                      given['controller_type'], sim)
@@ -46,10 +47,9 @@ def start(context):
         hardware=given['hardware_file'], headless=given['gui'] != 'true')
     common = {'namespace': given['namespace'], 'output': 'screen'}
     time, controllers = {'use_sim_time': sim != 'real'}, str(files.controllers)
-    publisher = Node(
-        package='robot_state_publisher', executable='robot_state_publisher', **common,
-        parameters=[time, {'robot_description': ParameterValue(Command(shlex.join(words)),
-                                                               value_type=str)}])
+    text = ParameterValue(Command(shlex.join(words)), value_type=str)
+    publisher = Node(package='robot_state_publisher', executable='robot_state_publisher',
+                     parameters=[time, {'robot_description': text}], **common)
     create = Node(package='ros_gz_sim', executable='create', parameters=[time], **common,
                   arguments=['-topic', 'robot_description', '-name', robot.name])
     broadcaster = Node(package='controller_manager', executable='spawner', **common, arguments=[
@@ -60,7 +60,8 @@ def start(context):
     graph = IncludeLaunchDescription(
         PythonLaunchDescriptionSource([FindPackageShare('rl_robot_ros'),
                                        '/launch/robot.launch.py']),
-        launch_arguments=[('robot', given['robot']), ('use_sim_time', str(sim != 'real').lower())])
+        launch_arguments=[('robot', (GAZEBO if sim == 'gz' else '') + given['robot']),
+                          ('use_sim_time', str(sim != 'real').lower())])
     order = [after(broadcaster, effort), after(effort, graph), publisher]
     if sim == 'gz':
         return [after(create, broadcaster), *order, create]
@@ -73,8 +74,7 @@ def generate_launch_description():
     """Describe it; all other arguments are those of robot.launch.py."""
     return LaunchDescription([
         DeclareLaunchArgument('robot', description='Datasheet, or my_package.my_module:ROBOT'),
-        DeclareLaunchArgument('sim', choices=['gz', 'mujoco', 'real'],
-                              description='Who plays the robot'),
+        DeclareLaunchArgument('sim', choices=['gz', 'mujoco', 'real'], description='Who plays it'),
         DeclareLaunchArgument('plugin', default_value='',
                               description='Hardware plugin of sim:=real, my_hardware/MySystem'),
         DeclareLaunchArgument('hardware_file', default_value='',

@@ -23,10 +23,14 @@ from typing import Any
 from typing import NamedTuple
 import xml.etree.ElementTree as ElementTree
 
+import mujoco
 import numpy as np
 from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.robots.model import build_spec
+from rl_robot_ros.robots.model import DISC
+from rl_robot_ros.robots.model import ROTOR_MASS
 from rl_robot_ros.robots.urdf import parse_joints
 from rl_robot_ros.robots.urdf import urdf_path
 from rl_robot_ros.share import data_file
@@ -117,10 +121,8 @@ def description(robot: RobotSpec) -> dict[str, Any]:
     """
     Return what `robot.urdf.xacro` adds to the URDF, as plain values.
 
-    A URDF cannot say how much of a motor's rotor its joint feels, and Gazebo has no word for it.
-    It gets a disc in the joint's child link, of the rotor's inertia about the axis of the joint and
-    half of that across it, which is the least that a rigid body can have.  Rotors of prismatic
-    joints are left out.
+    A URDF cannot say how much of a motor's rotor its joint feels, and Gazebo has no word for it:
+    it gets a disc in the joint's child link instead, see `robots.gazebo`.
 
     :raises ValueError: an actuated joint is not in the URDF.
     """
@@ -129,7 +131,7 @@ def description(robot: RobotSpec) -> dict[str, Any]:
     missing = [name for name in robot.joint_names if name not in elements]
     if missing:
         raise ValueError(f'robot {robot.name}: joints {missing} are not in {urdf_path(robot)}')
-    children = {joint.find('child').get('link') for joint in elements.values()}  # type: ignore
+    children = {joint.find('child').get('link') for joint in elements.values()}
     links = [str(link.get('name')) for link in root.findall('link')]
     base = next(link for link in links if link not in children)
     armature = dict(zip(robot.actuated, robot.armature))
@@ -141,23 +143,22 @@ def description(robot: RobotSpec) -> dict[str, Any]:
 
 
 def _rotor(joint: ElementTree.Element, armature: float) -> dict[str, Any]:
-    """Return link and inertia [kg m^2] of the disc that stands for a rotor; empty for none."""
+    """Return link, mass [kg] and inertia [kg m^2] of a rotor's disc; empty for none."""
     if not armature > 0.0 or joint.get('type') == 'prismatic':
         return {}
     element = joint.find('axis')
-    axis = np.array([1.0, 0.0, 0.0] if element is None else
-                    [float(value) for value in element.get('xyz', '1 0 0').split()])
+    text = '1 0 0' if element is None else element.get('xyz', '1 0 0')
+    axis = np.array(text.split(), dtype=np.float64)
     axis /= np.linalg.norm(axis)
-    inertia = 0.5 * armature * (np.eye(3) + np.outer(axis, axis))
-    row, column = np.triu_indices(3)
-    values = dict(zip(('ixx', 'ixy', 'ixz', 'iyy', 'iyz', 'izz'), inertia[row, column].tolist()))
-    return {'link': joint.find('child').get('link'), **values}  # type: ignore[union-attr]
+    across, along = DISC[0], DISC[2]
+    inertia = armature * (across * np.eye(3) + (along - across) * np.outer(axis, axis))
+    values = {'i' + 'xyz'[i] + 'xyz'[j]: float(inertia[i, j]) for i in range(3)
+              for j in range(i, 3)}
+    return {'link': joint.find('child').get('link'), 'mass': ROTOR_MASS, **values}
 
 
 def mjcf(robot: RobotSpec) -> str:
     """Return the MuJoCo model that training uses, with motors and the keyframe `home`."""
-    import mujoco
-    from rl_robot_ros.robots.model import build_spec
     spec = build_spec(robot)
     for name, limit in zip(robot.actuated, robot.effort_limit):
         motor = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT,
@@ -205,7 +206,7 @@ def xacro_command(robot: RobotSpec, files: Files, sim: str, namespace: str = '',
     """
     words = {'name': robot.name, 'urdf': files.urdf, 'robot': files.robot, 'sim': sim,
              'controllers': files.controllers, 'mjcf': files.mjcf or '', 'plugin': plugin,
-             'hardware': hardware, 'headless': str(headless).lower(),
+             'hardware': hardware, 'headless': '' if headless else 'false',
              'namespace': '/' + namespace.strip('/') if namespace else ''}
     return ['xacro', str(data_file(XACRO)), *(f'{name}:={value}' for name, value in words.items()
                                               if value)]

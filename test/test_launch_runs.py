@@ -59,7 +59,9 @@ def test_gazebo(tmp_path):
         assert parameters(calls[name])['use_sim_time'] is True, name
     for name in GRAPH:
         values = parameters(calls[name])
-        assert values['robot'] == 'ur5e' and values['policy.checkpoint'] == 'somewhere.safetensors'
+        assert values['robot'] == 'rl_robot_ros.robots.gazebo:ur5e'
+        assert values['policy.checkpoint'] == 'somewhere.safetensors'
+        assert values['safety.velocity_scale'] == 0.8
         assert values['filter.start_stopped'] is True and values['sync.enabled'] is False
     assert {call['transport'] for call in calls.values()} == {'UDPv4'}
     assert not {'learner', 'rviz2', 'mujoco_sim'} & set(names)
@@ -97,7 +99,8 @@ def test_mujoco_control(tmp_path):
     hardware = described(calls['robot_state_publisher']).find('ros2_control/hardware')
     given = {entry.get('name'): entry.text for entry in hardware.findall('param')}
     assert given['headless'] == 'true' and '<motor' in Path(given['mujoco_model']).read_text()
-    assert parameters(calls['policy'])['use_sim_time'] is True
+    values = parameters(calls['policy'])
+    assert values['use_sim_time'] is True and values['robot'] == 'arm7'
     assert not {'create', 'gz', 'parameter_bridge'} & set(calls)
 
 

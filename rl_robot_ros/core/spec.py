@@ -58,6 +58,8 @@ class RobotSpec:
     :param tip_link: link whose origin is the tool centre point, empty where there is none.
     :param lifted: whether the safety filter carries the weight that nobody else compensates; false
         where gravity is what the task is about, and then its limits do without a model.
+    :param discs: whether a rotor is a disc in its link, as for Gazebo (`robots.gazebo`), and not
+        felt by its own joint alone.
     """
 
     name: str
@@ -80,6 +82,7 @@ class RobotSpec:
     gravity_compensated: bool
     tip_link: str = ''
     lifted: bool = True
+    discs: bool = False
 
     def __post_init__(self) -> None:
         """Check shapes and signs; raises ValueError that names the field."""
