@@ -27,7 +27,7 @@ def generate_launch_description():
     return LaunchDescription([
         DeclareLaunchArgument('robot', default_value='arm7',
                               description='Datasheet, or my_package.my_module:ROBOT'),
-        DeclareLaunchArgument('world', description='SDF file',
+        DeclareLaunchArgument('world', description='SDF file of it',
                               default_value=PathJoinSubstitution([SHARE, 'worlds', 'robot.sdf'])),
         DeclareLaunchArgument('params_file', description='Parameters of your own, read last',
                               default_value=PathJoinSubstitution([SHARE, 'config', 'gazebo.yaml'])),

@@ -61,7 +61,7 @@ def test_gazebo(tmp_path):
         values = parameters(calls[name])
         assert values['robot'] == 'rl_robot_ros.robots.gazebo:ur5e'
         assert values['policy.checkpoint'] == 'somewhere.safetensors'
-        assert values['safety.velocity_scale'] == 0.8
+        assert values['safety.velocity_scale'] == 0.7
         assert values['filter.start_stopped'] is True and values['sync.enabled'] is False
     assert {call['transport'] for call in calls.values()} == {'UDPv4'}
     assert not {'learner', 'rviz2', 'mujoco_sim'} & set(names)

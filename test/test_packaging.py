@@ -54,7 +54,7 @@ LAUNCH = {'launch': 'launch', 'launch_ros': 'launch_ros',
 # Looked up in rosdep/python.yaml and in the distribution files of Jazzy and Kilted.
 KNOWN_KEYS = {key for _, key in PROVIDERS.values() if key} | set(LAUNCH.values()) | {
     'ament_flake8', 'ament_pep257', 'launch_testing', 'launch_testing_ros', 'python3-hypothesis',
-    'python3-pytest', 'python3-pytest-timeout', 'ros2launch'}
+    'python3-pytest', 'python3-pytest-timeout', 'robot_state_publisher', 'ros2launch', 'xacro'}
 NOT_FOR_EVERYONE = re.compile(r'gz|gazebo|ros2_control|controller|moveit|rviz')
 
 
@@ -216,7 +216,7 @@ def test_every_file_is_installed(setup):
     assert installed.pop('resource/rl_robot_ros') == 'share/ament_index/resource_index/packages'
     assert installed.pop('package.xml') == 'share/rl_robot_ros'
     wanted = {}
-    for source, target in (('launch', 'launch'), ('config', 'config'),
+    for source, target in (('launch', 'launch'), ('config', 'config'), ('worlds', 'worlds'),
                            ('rl_robot_ros/data', 'urdf')):
         for path in (ROOT / source).rglob('*'):
             if path.is_file() and path.suffix != '.pyc':
