@@ -30,7 +30,7 @@ def generate_launch_description():
         DeclareLaunchArgument('world', description='SDF file of it',
                               default_value=PathJoinSubstitution([SHARE, 'worlds', 'robot.sdf'])),
         DeclareLaunchArgument('params_file', description='Parameters of your own, read last',
-                              default_value=PathJoinSubstitution([SHARE, 'config', 'gazebo.yaml'])),
+                              default_value=[SHARE, '/config/gazebo.yaml']),
         DeclareLaunchArgument('gui', default_value='true', description="Gazebo's window"),
         DeclareLaunchArgument('activate', default_value='true',
                               description='Let the robot go when all is checked'),

@@ -80,7 +80,8 @@ def generate_launch_description():
         Node(package='rl_robot_ros', executable='start_robot', name='start_robot',
              parameters=PARAMETERS, ros_arguments=ARGUMENTS, output='screen',
              condition=IfCondition(LaunchConfiguration('activate'))),
-        Node(package='rviz2', executable='rviz2', condition=IfCondition(LaunchConfiguration('rviz')),
-             arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'rl_robot.rviz'])],
-             parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}]),
+        Node(package='rviz2', executable='rviz2', arguments=[
+            '-d', PathJoinSubstitution([SHARE, 'config', 'rl_robot.rviz'])],
+             parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+             condition=IfCondition(LaunchConfiguration('rviz'))),
     ])

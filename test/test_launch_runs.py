@@ -98,7 +98,7 @@ def test_mujoco_control(tmp_path):
     assert values['use_sim_time'] is True and values['update_rate'] == 200
     hardware = described(calls['robot_state_publisher']).find('ros2_control/hardware')
     given = {entry.get('name'): entry.text for entry in hardware.findall('param')}
-    assert given['headless'] == 'true' and '<motor' in Path(given['mujoco_model']).read_text()
+    assert given['headless'] == 'true' and '<actuator>' in Path(given['mujoco_model']).read_text()
     values = parameters(calls['policy'])
     assert values['use_sim_time'] is True and values['robot'] == 'arm7'
     assert not {'create', 'gz', 'parameter_bridge'} & set(calls)
@@ -124,7 +124,8 @@ def test_real_hardware_is_not_let_go(tmp_path):
 def test_nothing_moves_where_a_step_has_failed(tmp_path, failing):
     with Launched(tmp_path, 'gazebo.launch.py', CHECKPOINT, **{f'STATUS_{failing}': '1'}
                   ) as launch:
-        assert re.search(rf'{failing}-\d+\]: process has died .* exit code 1', launch.wait_for_end())
+        output = launch.wait_for_end()
+        assert re.search(rf'{failing}-\d+\]: process has died .* exit code 1', output)
         assert not set(GRAPH) & set(launch.names())
 
 
@@ -152,5 +153,3 @@ def test_every_launch_file_is_run_here():
     text = Path(__file__).read_text()
     for path in (ROOT / 'launch').glob('*.launch.py'):
         assert f"'{path.name}'" in text
-
-

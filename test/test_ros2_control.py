@@ -96,7 +96,8 @@ def test_elsewhere_there_is_nothing_of_gazebo(describe, name, sim):
     assert not root.findall('gazebo') and root.find("link[@name='world']") is None
     assert plugin(text) == {'mujoco': 'mujoco_ros2_control/MujocoSystemInterface',
                             'real': 'my/System'}[sim]
-    given = {entry.get('name'): entry.text for entry in root.findall('ros2_control/hardware/param')}
+    given = {entry.get('name'): entry.text
+             for entry in root.findall('ros2_control/hardware/param')}
     assert given == ({'mujoco_model': str(files.mjcf), 'headless': 'true'} if sim == 'mujoco'
                      else {})
     assert bool(root.findall('ros2_control/joint/state_interface/param')) == (sim == 'mujoco')
