@@ -107,6 +107,8 @@ def main() -> int:
     for name, value in (('ROS_DOMAIN_ID', '77'), ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
                         ('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')):
         os.environ.setdefault(name, value)
+    # A shell lets what it starts in the background ignore Ctrl-C, and launch inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print(machine())
     launch = subprocess.Popen(['ros2', 'launch', 'rl_robot_ros', *options.launch],
                               start_new_session=True)

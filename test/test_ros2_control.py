@@ -32,7 +32,7 @@ WRITTEN = {}
 @pytest.fixture(scope='session')
 def describe(tmp_path_factory):
     """Return (files, text of the description) of a robot in a simulator, each made once."""
-    xacro = pytest.importorskip('xacro', reason='xacro is not installed')
+    xacro = pytest.importorskip('xacro')
 
     def made(name, sim, **options):
         key = name, sim, *options.items()
