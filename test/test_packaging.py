@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from rl_robot_ros import doctor
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'rl_robot_ros'
@@ -238,3 +239,16 @@ def test_executables_go_where_ros2_run_looks():
 def test_change_log_has_this_version(manifest):
     text = (ROOT / 'CHANGELOG.rst').read_text()
     assert manifest.findtext('version') in text or 'Forthcoming' in text
+
+
+def test_workflow_installs_what_the_docs_name():
+    workflow = yaml.safe_load((ROOT / '.github/workflows/ros.yaml').read_text())
+    job = workflow['jobs']['ros']
+    assert job['strategy']['matrix']['distro'] == ['jazzy', 'kilted']
+    commands = '\n'.join(step.get('run', '') for step in job['steps'])
+    docs = (ROOT / 'docs/gazebo.md').read_text()
+    for name in ('gz-ros2-control', 'ros-gz-sim', 'ros-gz-bridge', 'controller-manager',
+                 'effort-controllers', 'joint-state-broadcaster'):
+        assert f'ros-$ROS_DISTRO-{name}' in commands and f'ros-$ROS_DISTRO-{name}' in docs
+    for word in ('colcon build', 'colcon test', 'gazebo.launch.py gui:=false'):
+        assert word in commands
