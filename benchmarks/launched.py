@@ -35,7 +35,7 @@ class Watcher:
                  ) -> None:
         self.monitor, self.robot, self.launch = monitor, robot, launch
         self.states = self.outside = 0
-        self.fastest, self.first, self.last = 0.0, 0.0, 0.0
+        self.fastest, self.last = 0.0, 0.0
         monitor._node.create_subscription(JointState, 'joint_states', self._on_state, STATE_QOS)
 
     def _on_state(self, message: JointState) -> None:
@@ -47,7 +47,6 @@ class Watcher:
                              or (position > robot.position_upper).any())
         self.fastest = max(self.fastest, float(np.max(np.abs(velocity) / robot.velocity_limit)))
         self.last = 1e-9 * wire.stamp_of(message.header.stamp)
-        self.first = self.first or self.last
 
     def message(self, node: str) -> str:
         """Return what a node says of itself."""
