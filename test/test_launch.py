@@ -35,6 +35,15 @@ def arguments(path):
             for first, keywords in calls(path, 'DeclareLaunchArgument')}
 
 
+def with_included(path):
+    """List a launch file and those of this package that it includes, the outermost first."""
+    found = [path]
+    for name in re.findall(r'(\w+\.launch\.py)\'', path.read_text()):
+        if (path.parent / name).is_file() and name != path.name:
+            found += with_included(path.parent / name)
+    return found
+
+
 def parameters(path):
     """Return the keys of the parameter dictionary that every node gets."""
     for node in ast.parse(path.read_text()).body:
@@ -52,8 +61,8 @@ def parameters(path):
 def test_same_nodes_as_bringup(name, mode, learner):
     nodes = graph_nodes(mode, learner)
     path = ROOT / 'launch' / f'{name}.launch.py'
-    chosen = [f"IfCondition(LaunchConfiguration('{word}'))"
-              for word, on in (('learn', learner), ('activate', False)) if not on]
+    chosen = [f"IfCondition(LaunchConfiguration('{word}'))" for word, on in (
+        ('learn', learner), ('activate', False), ('rviz', False)) if not on]
     started = [k for _, k in calls(path, 'Node') if k.get('condition') not in chosen]
     assert sorted(ast.literal_eval(k['executable']) for k in started) == sorted(nodes)
     for keywords in started:
@@ -64,18 +73,33 @@ def test_same_nodes_as_bringup(name, mode, learner):
 
 @pytest.mark.parametrize('path', LAUNCH, ids=lambda p: p.name)
 def test_arguments_are_described_and_used(path):
-    declared = arguments(path)
-    assert ALWAYS <= set(declared)
-    text = path.read_text()
-    for name, keywords in declared.items():
+    files = with_included(path)
+    declared = {name for file in files for name in arguments(file)}
+    assert ALWAYS <= declared
+    text = ''.join(file.read_text() for file in files)
+    for name, keywords in arguments(path).items():
         assert len(ast.literal_eval(keywords['description'])) > 10
-        assert text.count(f"LaunchConfiguration('{name}')") >= 1, name
-    used = set(re.findall(r"LaunchConfiguration\('(\w+)'\)", text))
-    assert used <= set(declared)
-    assert len(text.splitlines()) <= 90
+        assert len(re.findall(rf"'{name}'[,)]", text)) >= 2, f'{name} is declared and not used'
+    assert set(re.findall(r"LaunchConfiguration\('(\w+)'\)", text)) <= declared
+    assert len(path.read_text().splitlines()) <= 90
 
 
-@pytest.mark.parametrize('path', LAUNCH, ids=lambda p: p.name)
+@pytest.mark.parametrize('name, front, inner', [
+    ('gazebo', "sim='gz'", 'ros2_control'), ('mujoco_control', "('sim', 'mujoco')",
+                                             'ros2_control'),
+    ('ros2_control', "'/launch/robot.launch.py'", 'robot')])
+def test_simulators_are_fronts_of_the_graph_for_real_robots(name, front, inner):
+    path = ROOT / 'launch' / f'{name}.launch.py'
+    assert front in path.read_text()
+    assert with_included(path)[1].name == f'{inner}.launch.py'
+    ours = [k for _, k in calls(path, 'Node') if k['package'] == "'rl_robot_ros'"]
+    assert not ours, 'nodes of ours are started in one place'
+    if 'activate' in arguments(path):
+        assert ast.literal_eval(arguments(path)['activate']['default_value']) == 'true'
+
+
+@pytest.mark.parametrize('path', [path for path in LAUNCH if 'PARAMETERS = ' in path.read_text()],
+                         ids=lambda p: p.name)
 def test_parameters_exist(path):
     known = set(Settings.resolve({}).values) | set(EXTRA)
     assert set(parameters(path)) <= known
@@ -105,8 +129,9 @@ def test_a_real_robot_is_never_simulated_and_starts_stopped():
     assert text.index("    LaunchConfiguration('robot_file'),\n") \
         < text.index("    LaunchConfiguration('params_file'),\n")
     values = read_parameters(ROOT / 'config/robot.yaml')
-    for name in ('filter.start_stopped', 'filter.require_description', 'watchdog.wrong_length'):
-        assert values[name] is True
+    for name in ('filter.start_stopped', 'filter.require_description', 'watchdog.wrong_length',
+                 'gate.enabled'):
+        assert values[name] is True, name
     assert values['use_sim_time'] is values['sync.enabled'] is False
 
 

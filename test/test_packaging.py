@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from rl_robot_ros import doctor
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'rl_robot_ros'
@@ -54,7 +55,7 @@ LAUNCH = {'launch': 'launch', 'launch_ros': 'launch_ros',
 # Looked up in rosdep/python.yaml and in the distribution files of Jazzy and Kilted.
 KNOWN_KEYS = {key for _, key in PROVIDERS.values() if key} | set(LAUNCH.values()) | {
     'ament_flake8', 'ament_pep257', 'launch_testing', 'launch_testing_ros', 'python3-hypothesis',
-    'python3-pytest', 'python3-pytest-timeout', 'ros2launch'}
+    'python3-pytest', 'python3-pytest-timeout', 'robot_state_publisher', 'ros2launch', 'xacro'}
 NOT_FOR_EVERYONE = re.compile(r'gz|gazebo|ros2_control|controller|moveit|rviz')
 
 
@@ -225,7 +226,7 @@ def test_every_file_is_installed(setup):
     assert installed.pop('resource/rl_robot_ros') == 'share/ament_index/resource_index/packages'
     assert installed.pop('package.xml') == 'share/rl_robot_ros'
     wanted = {}
-    for source, target in (('launch', 'launch'), ('config', 'config'),
+    for source, target in (('launch', 'launch'), ('config', 'config'), ('worlds', 'worlds'),
                            ('rl_robot_ros/data', 'urdf')):
         for path in (ROOT / source).rglob('*'):
             if path.is_file() and path.suffix != '.pyc':
@@ -247,3 +248,16 @@ def test_executables_go_where_ros2_run_looks():
 def test_change_log_has_this_version(manifest):
     text = (ROOT / 'CHANGELOG.rst').read_text()
     assert manifest.findtext('version') in text or 'Forthcoming' in text
+
+
+def test_workflow_installs_what_the_docs_name():
+    workflow = yaml.safe_load((ROOT / '.github/workflows/ros.yaml').read_text())
+    job = workflow['jobs']['ros']
+    assert job['strategy']['matrix']['distro'] == ['jazzy', 'kilted']
+    commands = '\n'.join(step.get('run', '') for step in job['steps'])
+    docs = (ROOT / 'docs/gazebo.md').read_text()
+    for name in ('gz-ros2-control', 'ros-gz-sim', 'ros-gz-bridge', 'controller-manager',
+                 'effort-controllers', 'joint-state-broadcaster'):
+        assert f'ros-$ROS_DISTRO-{name}' in commands and f'ros-$ROS_DISTRO-{name}' in docs
+    for word in ('colcon build', 'colcon test', 'gazebo.launch.py gui:=false'):
+        assert word in commands

@@ -59,6 +59,8 @@ class RobotSpec:
     :param tip_link: link whose origin is the tool centre point, empty where there is none.
     :param lifted: whether the safety filter carries the weight that nobody else compensates; false
         where gravity is what the task is about, and then its limits do without a model.
+    :param discs: whether a rotor is a disc in its link, as for Gazebo (`robots.gazebo`), and not
+        felt by its own joint alone.
     :param mjcf: absolute path of an MJCF file, which is simulated in place of the URDF.
     """
 
@@ -82,6 +84,7 @@ class RobotSpec:
     gravity_compensated: bool
     tip_link: str = ''
     lifted: bool = True
+    discs: bool = False
     mjcf: str = ''
 
     def __post_init__(self) -> None:

@@ -17,6 +17,11 @@ from rl_robot_ros.robots.urdf import model_path
 
 MESHES = ('.obj', '.stl', '.msh')  # that MuJoCo reads
 
+# A disc that stands for a rotor, axis z: what a joint feels of it about the axis, and half of that
+# across it, the least that a rigid body can have.
+DISC = np.array([0.5, 0.5, 1.0])
+ROTOR_MASS = 1e-6  # [kg]
+
 
 def build_spec(robot: RobotSpec) -> mujoco.MjSpec:
     """
@@ -42,7 +47,14 @@ def build_spec(robot: RobotSpec) -> mujoco.MjSpec:
         raise ValueError(f'robot {robot.name}: tip_link {robot.tip_link!r} is no link of '
                          f'{path.name}, which has {", ".join(links)}')
     for name, armature in zip(robot.actuated, robot.armature):
-        spec.joint(name).armature = armature
+        joint = spec.joint(name)
+        if not robot.discs:
+            joint.armature = armature
+        elif armature > 0.0 and joint.type == mujoco.mjtJoint.mjJNT_HINGE:
+            rotor = joint.parent.add_body(name=f'{name}_rotor')
+            rotor.mass, rotor.explicitinertial = ROTOR_MASS, True
+            rotor.ipos, rotor.inertia = np.zeros(3), armature * DISC
+            mujoco.mju_quatZ2Vec(rotor.iquat, joint.axis)
     for body in spec.bodies:
         body.gravcomp = 1.0 if robot.gravity_compensated else 0.0
     for geom in spec.geoms:
