@@ -9,6 +9,7 @@ import time
 import numpy as np
 from rl_robot_ros import wire
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.tally import Tally
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
@@ -32,10 +33,12 @@ class ExperienceSender:
 
     :param node: publishes.
     :param config: batch and ring sizes.
+    :param tally: is told of every row before anybody else is.
     """
 
-    def __init__(self, node: RobotNode, config: ExperienceConfig) -> None:
-        self.config = config
+    def __init__(self, node: RobotNode, config: ExperienceConfig,
+                 tally: Tally | None = None) -> None:
+        self.config, self.tally = config, tally or Tally()
         self.layout: RowLayout | None = None
         self.counts = {'rows': 0, 'rows_sent': 0, 'rows_resent': 0}
         self._publisher = node.create_publisher(Float64MultiArray, 'experience', EXPERIENCE_QOS)
@@ -50,6 +53,11 @@ class ExperienceSender:
         """Whether anybody listens."""
         return bool(self._publisher.get_subscription_count())
 
+    def begin(self, layout: RowLayout, epoch: int) -> None:
+        """Expect rows of this layout, made by the policy process of this epoch."""
+        self.layout = layout
+        self.tally.begin(epoch)
+
     def add(self, row: Vector, last: bool) -> None:
         """Take a row; `last` sends the batch at once."""
         if not self._batch:
@@ -58,6 +66,7 @@ class ExperienceSender:
         self._kept.append(row)
         self._newest = row
         self.counts['rows'] += 1
+        self.tally.made(self.counts['rows'])
         if last or len(self._batch) >= self.config.batch_rows:
             self.flush()
 
@@ -75,16 +84,20 @@ class ExperienceSender:
             self._batch = []
 
     def resend(self) -> str:
-        """Begin to send all kept rows again, oldest first; says how many, and from which on."""
+        """
+        Begin to send all kept rows again, oldest first.
+
+        :returns: how many, from which on, and what the processes before this one made: who asks
+            can tell from it which rows nobody has any more.
+        """
         self.flush()
         self._again = deque(self._kept)
         answer = f'{len(self._again)} rows'
-        if self.layout is None or self._newest is None:
-            return answer
-        # Who asks can tell from this which rows nobody has any more.
-        epoch, seq = (self.layout.column(name).start for name in ('epoch', 'seq'))
-        first = self._again[0][seq] if self._again else self._newest[seq] + 1.0
-        return f'{answer} of epoch {self._newest[epoch]:.0f}, from {first:.0f} on'
+        if self.layout is not None and self._newest is not None:
+            epoch, seq = (self.layout.column(name).start for name in ('epoch', 'seq'))
+            first = self._again[0][seq] if self._again else self._newest[seq] + 1.0
+            answer += f' of epoch {self._newest[epoch]:.0f}, from {first:.0f} on'
+        return f'{answer}; {self.tally}' if self.tally.former else answer
 
     def _send_again(self) -> None:
         """Send a part of what was asked for again: all at once would overrun the reader."""

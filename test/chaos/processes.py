@@ -1,0 +1,156 @@
+"""The processes of two simulated robots and their learner, and what may be done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import hashlib
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from chaos.schedule import LEARNER
+from chaos.schedule import PARTS
+from chaos.schedule import ROBOTS
+import numpy as np
+from rl_robot_ros.bringup import _die_with_parent
+from rl_robot_ros.bringup import graph_environment
+from rl_robot_ros.bringup import node_command
+from rl_robot_ros.learning.checkpoint import DIGEST_BYTES
+from rl_robot_ros.settings import Settings
+
+WITNESS = Path(__file__).with_name('witness.py')
+WITNESSED = ('policy', LEARNER)
+ENDING = 30.0  # [s] for an orderly end
+TAIL = 4000  # bytes at the end of the log that may be damaged
+
+
+class Processes:
+    """
+    Start, kill, stop and end them by name: ``learner``, ``a/policy``, ...
+
+    :param folder: of this run: parameters, logs, witnesses, and the learner's run.
+    :param parameters: of all nodes.
+    """
+
+    def __init__(self, folder: Path, parameters: Mapping[str, Any]) -> None:
+        self.folder, self.run = folder, folder / 'run'
+        self.environment = graph_environment()
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.killed: set[str] = set()  # by us, and not started again yet
+        key = folder / 'key'
+        key.write_bytes(b'known to policies and learner')
+        for robot in ('', *ROBOTS):
+            settings = Settings.resolve({
+                **parameters, 'learner.run': str(self.run), 'learner.key_file': str(key),
+                'policy.key_file': str(key),
+                'policy.tally_file': str(folder / f'{robot}.tally'),
+                'sim.clock_file': str(folder / f'{robot}.clock')})
+            (folder / f'{robot}.yaml').write_text(settings.yaml())
+
+    @property
+    def key(self) -> bytes:
+        """Return what weights are signed with."""
+        return (self.folder / 'key').read_bytes()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name all processes."""
+        return LEARNER, *(f'{robot}/{part}' for robot in ROBOTS for part in PARTS)
+
+    def start(self, name: str) -> None:
+        """Start a process; a learner goes on with its run."""
+        robot, _, node = name.rpartition('/')
+        parameters = self.folder / f'{robot}.yaml'
+        command = node_command(node, parameters, robot)
+        if node in WITNESSED:
+            command[1:3] = [str(WITNESS), node, str(self.folder / 'witness' / robot)]
+        if robot:  # each robot has a time of its own
+            command += ['-r', f'/clock:=/{robot}/clock']
+        if node == LEARNER and self.run.exists():
+            command += ['-p', 'learner.resume:=true']
+        with open(self.folder / f'{name.replace("/", "_")}.log', 'ab') as output:
+            self.children[name] = subprocess.Popen(
+                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent)
+        self.killed.discard(name)
+
+    def kill(self, name: str) -> None:
+        """Kill a process, stopped or not, and wait until it is gone."""
+        self.killed.add(name)
+        self.children[name].kill()
+        self.children[name].wait()
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal, unless the process is gone."""
+        if self.children[name].poll() is None:
+            self.children[name].send_signal(number)
+
+    def end(self, name: str, spin: Any) -> str:
+        """Ask a process to end; returns what was wrong with how it did."""
+        self.killed.add(name)
+        child = self.children[name]
+        child.send_signal(signal.SIGCONT)
+        child.send_signal(signal.SIGINT)
+        latest = time.monotonic() + ENDING
+        while child.poll() is None:
+            spin()
+            if time.monotonic() > latest:
+                self.kill(name)
+                return f'{name} did not end in {ENDING:g} s'
+        return f'{name} ended with status {child.returncode}' if child.returncode else ''
+
+    def died(self) -> list[tuple[str, int]]:
+        """Return who ended without being told to, and its exit status."""
+        return [(name, child.poll()) for name, child in self.children.items()
+                if name not in self.killed and child.poll() is not None]
+
+    def close(self) -> list[str]:
+        """End all, the learner first; returns what was wrong."""
+        found = []
+        for name in self.names:
+            if name in self.children and self.children[name].poll() is None:
+                found.append(self.end(name, lambda: time.sleep(0.02)))
+        return [text for text in found if text]
+
+    def output(self, name: str, lines: int = 20) -> str:
+        """Return the last lines that a process wrote."""
+        path = self.folder / f'{name.replace("/", "_")}.log'
+        return '\n'.join(path.read_text(errors='replace').splitlines()[-lines:])
+
+
+def is_intact(path: Path) -> bool:
+    """Tell whether a checkpoint hashes to what it says."""
+    data = path.read_bytes()
+    return hashlib.sha256(data[DIGEST_BYTES:]).digest() == data[:DIGEST_BYTES]
+
+
+def damage(run: Path, what: str, seed: int) -> bool:
+    """
+    Damage what a dead learner left; returns whether there was something to damage.
+
+    A learner without any intact checkpoint refuses to go on, so one is left.
+    """
+    rng = np.random.default_rng(seed)
+    thing, _, how = what.partition(' ')
+    if thing == 'checkpoint':
+        files = [path for path in sorted(run.glob('checkpoints/checkpoint-*.pt'))
+                 if is_intact(path)][1:]
+        tail = None
+    else:
+        files = [path for path in sorted(run.glob('rows/*.rows')) if path.stat().st_size]
+        tail = TAIL
+    if not files:
+        return False
+    data = bytearray(files[-1].read_bytes())
+    first = max(0, len(data) - (tail or len(data)))
+    if how == 'cut':
+        os.truncate(files[-1], int(rng.integers(first, len(data))))
+        return True
+    for place in rng.integers(first, len(data), int(rng.integers(1, 64))):
+        data[place] ^= int(rng.integers(1, 256))
+    files[-1].write_bytes(data)
+    return True
