@@ -30,7 +30,8 @@ endif
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
 .DEFAULT_GOAL := help
-.PHONY: help train test coverage robot lint bench safety safety-long mutants clean supported
+.PHONY: help train test coverage robot chaos soak lint bench safety safety-long mutants \
+	clean supported
 
 help:  ## show the targets and variables
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1 \2/p' $(MAKEFILE_LIST) | \
@@ -46,7 +47,7 @@ train: $(VENV)/.installed-train  ## install, then train robot arm7 on task reach
 	$(BIN)/rl-robot train $(ARGS)
 
 test: lint  ## install, lint, then run every test
-	$(BIN)/python -m pytest -m 'not linter and not robot' $(if $(ARGS),,$(WHOLE)) $(ARGS)
+	$(BIN)/python -m pytest -m 'not linter and not robot and not chaos' $(if $(ARGS),,$(WHOLE)) $(ARGS)
 
 coverage: $(VENV)/.installed-test  ## count the lines that tests of core, safety, memory, wire run
 	$(BIN)/python -m pytest -n 2 test/core test/safety test/memory test/test_wire.py \
@@ -54,6 +55,12 @@ coverage: $(VENV)/.installed-test  ## count the lines that tests of core, safety
 
 robot: $(VENV)/.installed-test  ## run the graph for real robots against a stand-in for one
 	$(BIN)/python -m pytest -m robot $(ARGS)
+
+chaos: $(VENV)/.installed-test  ## kill, stop, flood and corrupt the running graph, then audit it
+	PYTHONPATH=test:benchmarks $(BIN)/python -m chaos.run $(ARGS)
+
+soak: $(VENV)/.installed-train  ## run four robots for an hour, watch memory and deadlines
+	$(BIN)/python benchmarks/soak.py $(ARGS)
 
 lint: $(VENV)/.installed-test  ## check style and types
 	$(BIN)/ruff check .

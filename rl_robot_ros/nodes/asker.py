@@ -13,6 +13,7 @@ from rl_robot_ros.nodes.runtime import RobotNode
 from std_srvs.srv import Trigger
 
 PERIOD = 5.0  # [s] between two requests to the same policy
+PATIENCE = 2.0  # [s] for an answer; a request to a process that has just died gets none
 NOBODY = -1
 
 
@@ -60,9 +61,10 @@ class Asker:
         now = time.monotonic()
         for namespace, source in self._sources.items():
             missing = self._inbox.missing(source.epoch)
-            if now - source.asked_at < PERIOD or not (missing or source.wanted):
+            period = PERIOD if source.future is None else PATIENCE
+            if now - source.asked_at < period or not (missing or source.wanted):
                 continue
-            if source.future is not None:  # never answered: its process is gone, or stands still
+            if source.future is not None:
                 source.client.remove_pending_request(source.future)
                 source.future = None
             if source.client.service_is_ready():

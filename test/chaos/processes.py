@@ -7,24 +7,20 @@ import hashlib
 import os
 from pathlib import Path
 import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
+from chaos.nursery import Nursery
 from chaos.schedule import LEARNER
 from chaos.schedule import PARTS
 from chaos.schedule import ROBOTS
 import numpy as np
-from rl_robot_ros.bringup import _die_with_parent
 from rl_robot_ros.bringup import graph_environment
 from rl_robot_ros.bringup import node_command
 from rl_robot_ros.learning.checkpoint import DIGEST_BYTES
 from rl_robot_ros.settings import Settings
 
-WITNESS = Path(__file__).with_name('witness.py')
-WITNESSED = ('policy', LEARNER)
-ENDING = 30.0  # [s] for an orderly end
+ENDING = 90.0  # [s] for an orderly end
 TAIL = 4000  # bytes at the end of the log that may be damaged
 
 
@@ -39,8 +35,11 @@ class Processes:
     def __init__(self, folder: Path, parameters: Mapping[str, Any]) -> None:
         self.folder, self.run = folder, folder / 'run'
         self.environment = graph_environment()
-        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.pids: dict[str, int] = {}
+        self._ended: dict[int, int] = {}  # exit statuses
+        self._nursery = Nursery(self.environment)
         self.killed: set[str] = set()  # by us, and not started again yet
+        self.started: dict[str, float] = {}  # when
         key = folder / 'key'
         key.write_bytes(b'known to policies and learner')
         for robot in ('', *ROBOTS):
@@ -64,61 +63,73 @@ class Processes:
     def start(self, name: str) -> None:
         """Start a process; a learner goes on with its run."""
         robot, _, node = name.rpartition('/')
-        parameters = self.folder / f'{robot}.yaml'
-        command = node_command(node, parameters, robot)
-        if node in WITNESSED:
-            command[1:3] = [str(WITNESS), node, str(self.folder / 'witness' / robot)]
+        arguments = node_command(node, self.folder / f'{robot}.yaml', robot)[3:]
         if robot:  # each robot has a time of its own
-            command += ['-r', f'/clock:=/{robot}/clock']
+            arguments += ['-r', f'/clock:=/{robot}/clock']
         if node == LEARNER and self.run.exists():
-            command += ['-p', 'learner.resume:=true']
-        with open(self.folder / f'{name.replace("/", "_")}.log', 'ab') as output:
-            self.children[name] = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent)
+            arguments += ['-p', 'learner.resume:=true']
+        self.pids[name] = self._nursery.ask(
+            start=[node, str(self.folder / 'witness' / robot), *arguments],
+            log=str(self._log(name)))
         self.killed.discard(name)
+        self.started[name] = time.monotonic()
+
+    def look(self) -> None:
+        """See who has ended."""
+        self._ended |= {int(pid): status for pid, status in self._nursery.ask(ended=True).items()}
+
+    def lives(self, name: str) -> bool:
+        """Tell whether a process had not ended when we looked last."""
+        return name in self.pids and self.pids[name] not in self._ended
 
     def kill(self, name: str) -> None:
         """Kill a process, stopped or not, and wait until it is gone."""
         self.killed.add(name)
-        self.children[name].kill()
-        self.children[name].wait()
+        self.send(name, signal.SIGKILL)
+        while self.lives(name):
+            self.look()
 
     def send(self, name: str, number: signal.Signals) -> None:
         """Send a signal, unless the process is gone."""
-        if self.children[name].poll() is None:
-            self.children[name].send_signal(number)
+        self.look()
+        if self.lives(name):
+            os.kill(self.pids[name], number)
 
     def end(self, name: str, spin: Any) -> str:
         """Ask a process to end; returns what was wrong with how it did."""
         self.killed.add(name)
-        child = self.children[name]
-        child.send_signal(signal.SIGCONT)
-        child.send_signal(signal.SIGINT)
+        self.send(name, signal.SIGCONT)
+        self.send(name, signal.SIGINT)
         latest = time.monotonic() + ENDING
-        while child.poll() is None:
+        while self.lives(name):
             spin()
+            self.look()
             if time.monotonic() > latest:
                 self.kill(name)
-                return f'{name} did not end in {ENDING:g} s'
-        return f'{name} ended with status {child.returncode}' if child.returncode else ''
+                return f'hang: {name} did not end in {ENDING:g} s'
+        status = self._ended[self.pids[name]]
+        return f'{name} ended with status {status}' if status else ''
 
     def died(self) -> list[tuple[str, int]]:
         """Return who ended without being told to, and its exit status."""
-        return [(name, child.poll()) for name, child in self.children.items()
-                if name not in self.killed and child.poll() is not None]
+        return [(name, self._ended[pid]) for name, pid in self.pids.items()
+                if not self.lives(name) and name not in self.killed]
 
     def close(self) -> list[str]:
         """End all, the learner first; returns what was wrong."""
         found = []
         for name in self.names:
-            if name in self.children and self.children[name].poll() is None:
+            if self.lives(name):
                 found.append(self.end(name, lambda: time.sleep(0.02)))
+        self._nursery.close()
         return [text for text in found if text]
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f'{name.replace("/", "_")}.log'
 
     def output(self, name: str, lines: int = 20) -> str:
         """Return the last lines that a process wrote."""
-        path = self.folder / f'{name.replace("/", "_")}.log'
+        path = self._log(name)
         return '\n'.join(path.read_text(errors='replace').splitlines()[-lines:])
 
 

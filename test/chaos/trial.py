@@ -44,13 +44,14 @@ from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.runs import POLICY
 
-PATIENCE = 60.0  # [s] until all goes on again; longer is a hang
+PATIENCE = 180.0  # [s] until all goes on again, on a busy machine; longer is a hang
 ROWS_AGAIN = 50  # of each robot, before a schedule is over
 PARAMETERS = {
     'use_sim_time': True, 'robot': 'cartpole', 'task': 'balance', 'algorithm': 'sac',
     'algorithm.hidden': (32, 32), 'algorithm.batch': 64, 'algorithm.learning_starts': 500,
-    'algorithm.compile': 'off', 'algorithm.capacity': 500_000, 'task.train_episode_steps': 300,
-    'diagnostics_period': 0.2, 'sync.rows': 32, 'sync.timeout': 1.0, 'learner.push_period': 0.2,
+    'algorithm.compile': 'off', 'algorithm.capacity': 500_000, 'algorithm.lr_actor': 1e-3,
+    'algorithm.lr_critic': 1e-3, 'algorithm.lr_alpha': 1e-3, 'task.train_episode_steps': 300,
+    'diagnostics_period': 0.2, 'sync.rows': 32, 'sync.timeout': 0.3, 'learner.push_period': 0.2,
     'learner.checkpoint_period': 1.0,
 }
 
@@ -69,6 +70,7 @@ class Trial:
         robot = resolve('robot', parameters['robot'])
         self._period = robot.control_period * robot.decision_periods
         self.status: dict[str, DiagnosticStatus] = {}
+        self._heard: dict[str, float] = {}  # since when we hear of a process
         self.wrong: list[str] = []
         self._errors: set[str] = set()
         self._stopped: set[str] = set()
@@ -103,6 +105,10 @@ class Trial:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.status[status.name] = status
+            name, now = status.name[1:], time.monotonic()
+            started = self.processes.started.get(name, now)
+            if self._heard.get(name, 0.0) < started < now - 0.5:  # none of the dead speaks longer
+                self._heard[name] = now
             for pair in status.values:
                 if pair.key == 'last_error' and pair.value not in self._errors:
                     self._errors.add(pair.value)
@@ -121,10 +127,10 @@ class Trial:
         latest = time.monotonic() + 0.02
         while (left := latest - time.monotonic()) > 0.0:
             self._executor.spin_once(left)
-        children = self.processes.children
+        self.processes.look()
         self.wrong += self.attacker.look({
-            name: child.pid for name, child in children.items()
-            if child.poll() is None and name not in self._stopped})
+            name: pid for name, pid in self.processes.pids.items()
+            if name not in self._stopped and self.processes.lives(name)})
         due = [action for at, action in self._pending if at <= time.monotonic()]
         self._pending = [entry for entry in self._pending if entry[1] not in due]
         for action in due:
@@ -201,14 +207,18 @@ class Trial:
             attacker.resend(target, self._pid(target))
         elif fault == 'weights replayed to a new policy':
             self._down(target, 0.0)
-            for number in range(60):  # before and after it has found its learner
-                self._later(0.05 * number, lambda: self._offer('replayed', target, rng))
+            for number in range(80):  # before and after it has found its learner
+                self._later(0.1 * number, lambda: self._offer('replayed', target, rng))
         elif self._genuine:
             for _ in range(5):
                 self._offer(fault.removeprefix('weights '), target, rng)
 
     def _pid(self, name: str) -> int:
-        return self.processes.children[name].pid
+        """Return the pid of a process, negative where it may not have been found by all."""
+        known = self._heard.get(name, 0.0) > self.processes.started[name] \
+            and time.monotonic() - self._heard[name] > 3.0
+        pid = self.processes.pids[name]
+        return pid if known else -pid
 
     def _offer(self, kind: str, target: str, rng: np.random.Generator) -> None:
         if target not in self._stopped | self.processes.killed and len(self._genuine) > 1:

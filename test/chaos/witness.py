@@ -1,19 +1,15 @@
 """
-A node of the graph, and somebody who writes down what it does: not for the node, for the audit.
+Somebody inside a node who writes down what it does: not for the node, for the audit.
 
 Every note is one system call, so that a kill does not undo it.
-
-    python test/chaos/witness.py policy FOLDER --ros-args ...
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 import os
 from pathlib import Path
 import struct
-import sys
 from typing import Any
 
 COUNT = struct.Struct('<q')
@@ -75,19 +71,11 @@ def note_issued(folder: Path) -> None:
     Session._stamp = noted  # type: ignore
 
 
-def main() -> int:
-    """Put the witness into place and run the node."""
-    node, folder = sys.argv[1], Path(sys.argv[2])
+def watch(node: str, folder: Path) -> None:
+    """Put the witness of a node into place, in this process."""
     folder.mkdir(parents=True, exist_ok=True)
     if node == 'policy':
         note_rows(folder)
         note_accepted(folder)
     elif node == 'learner':
         note_issued(folder)
-    module: Any = import_module(f'rl_robot_ros.nodes.{node}')
-    status: int = module.main([sys.argv[0], *sys.argv[3:]])
-    return status
-
-
-if __name__ == '__main__':
-    sys.exit(main())

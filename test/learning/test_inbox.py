@@ -171,6 +171,7 @@ def test_rows_that_died_with_their_policy():
     assert inbox.counts['lost'] == 4 and inbox.counts['gaps'] == 0
     assert len(inbox.put(make_rows([2, 6], epoch=1))) == 0
     assert inbox.settle(2, 10) == 10  # nobody ever heard of it
+    read_all(inbox)
     again = Inbox(LAYOUT)
     again.load_state_dict(inbox.state_dict())
     assert again.settle(1, 7) == again.settle(2, 10) == 0 and again.counts['lost'] == 14
