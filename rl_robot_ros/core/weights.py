@@ -174,7 +174,7 @@ class WeightStore:
         return ''
 
     def adopt(self, own: WeightSet, now: float) -> str:
-        """Stage a set from a file of our own: of any age, unsigned, and putting nobody in charge."""
+        """Stage a set from a file of our own, of any age, unsigned; it puts nobody in charge."""
         self._floor = 0
         reason = self.offer(own, now, own.sign(self._key))
         self._in_charge_since = -math.inf

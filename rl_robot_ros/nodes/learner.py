@@ -11,7 +11,6 @@ from pathlib import Path
 import secrets
 import sys
 import threading
-import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus

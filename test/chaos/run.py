@@ -12,13 +12,13 @@ go on again, every row must be stored or reported as lost, no wrong weights may 
 from __future__ import annotations
 
 from collections import Counter
+import json
 from pathlib import Path
 import sys
 import tempfile
 from typing import Any
 
 from chaos.schedule import FAULTS
-from chaos.trial import rising
 from chaos.trial import Trial
 from machine import machine
 from results import make_parser
@@ -74,25 +74,25 @@ def summary(results: list[dict[str, Any]]) -> str:
     graphs: dict[int, list[dict[str, Any]]] = {}
     for result in results:
         graphs.setdefault(result['graph'], []).append(result)
-    grown = [rising(graph) for graph in graphs.values() if len(graph) > 1]
+    grown = [graph[-1]['return_last'] > graph[-1]['return_first'] for graph in graphs.values()]
     sums, counts = Counter[str](), Counter[str]()
     for result in results:
         sums.update({key: result[key] for key in ('made', 'stored', 'lost', 'unaccounted')})
         counts.update(result['counts'])
     weights = {what: sum(count for key, count in counts.items() if key.startswith('weights')
-                         and key.endswith(what)) for what in ('sent', 'answered', 'taken')}
+                         and key.endswith(what)) for what in ('sent', 'answered', 'dead')}
     return (f'{len(results)} schedules on {len(graphs)} graphs, '
             f'{sum(result["seconds"] for result in results) / 60.0:.0f} minutes: '
             f'{sums["made"]} rows made, {sums["stored"]} stored, {sums["lost"]} reported as lost, '
-            f'{sums["unaccounted"]} unaccounted; wrong weights offered {weights["sent"]} times, '
-            f'refused {weights["answered"]} times, said to be taken {weights["taken"]} times; the '
+            f'{sums["unaccounted"]} unaccounted; wrong or old weights offered {weights["sent"]} '
+            f'times, {weights["answered"]} times refused, {weights["dead"]} times not heard by a '
+            'process that had just died or just begun; the '
             f'return rises on {sum(grown)} of {len(grown)} graphs; '
             f'{sum(bool(result["violations"]) for result in results)} schedules with violations')
 
 
 def main() -> int:
     """Play what was not played yet, print the table; exit status 1 where something is wrong."""
-    import json
     parser = make_parser(__doc__)
     parser.add_argument('--seeds', type=int, default=100, help='(default %(default)s)')
     parser.add_argument('--first', type=int, default=0, help='first seed')

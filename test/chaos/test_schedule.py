@@ -26,7 +26,7 @@ def test_all_faults_come_up_and_fit():
 
 @pytest.fixture
 def run(tmp_path):
-    """What a learner leaves: three checkpoints, two segments of rows and an empty one."""
+    """Leave what a learner does: three checkpoints, two segments of rows and an empty one."""
     checkpoints = Checkpoints(tmp_path / 'checkpoints')
     for number in range(3):
         checkpoints.save(number, {'number': number})

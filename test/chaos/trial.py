@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
 import os
 from pathlib import Path
 import signal
@@ -15,6 +14,7 @@ from chaos.attacker import Attacker
 from chaos.attacker import bad_experience
 from chaos.attacker import bad_joints
 from chaos.attacker import wrong
+from chaos.audit import Account
 from chaos.audit import account
 from chaos.audit import Evidence
 from chaos.audit import returns
@@ -26,7 +26,6 @@ from chaos.evidence import read_log
 from chaos.processes import damage
 from chaos.processes import Processes
 from chaos.schedule import Event
-from chaos.schedule import LEARNER
 from chaos.schedule import POLICIES
 from chaos.schedule import ROBOTS
 from chaos.schedule import schedule
@@ -76,7 +75,7 @@ class Trial:
         self._stopped: set[str] = set()
         self._pending: list[tuple[float, Callable[[], None]]] = []
         self._genuine: list[WeightSet] = []
-        self._episodes = 0
+        self._before = Account(0, 0, 0, 0, 0, 0)  # when the last schedule was over
         for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
             os.environ[name] = self.processes.environment[name]
         self._context = Context()
@@ -267,7 +266,6 @@ class Trial:
         """Run the schedule of a seed and return what came of it."""
         began, self.wrong = time.monotonic(), []
         self.attacker.counts = Counter()
-        before = account(self._evidence())
         events = schedule(seed)
         for event in events:
             while time.monotonic() < began + event.at:
@@ -277,7 +275,8 @@ class Trial:
             self._pending or self.attacker.floods or self.attacker.calls))
         self._heal()
         evidence = self._closed()
-        after = account(evidence)
+        before, after = self._before, account(evidence)
+        self._before = after
         return {'seed': seed, 'seconds': round(time.monotonic() - began, 1),
                 'events': [[event.at, event.fault, event.target, event.lasts]
                            for event in events],
@@ -299,10 +298,3 @@ class Trial:
                         self._period)
         first, last = rises(found) if len(found) else (0.0, 0.0)
         return {'episodes': len(found), 'return_first': first, 'return_last': last}
-
-
-def rising(results: list[dict[str, Any]]) -> bool:
-    """Tell whether the return rises from schedule to schedule, as a whole."""
-    last = [result['return_last'] for result in results]
-    return last[-1] > results[0]['return_first'] and not any(
-        after < 0.5 * before for before, after in pairwise(last))

@@ -105,7 +105,8 @@ def test_rows_that_a_checkpoint_has_learned_and_the_log_has_lost_are_reported(tm
     path.write_bytes(path.read_bytes()[:-5])
     second.load()
     lost = second.store.log.counts['log_lost']
-    assert lost > 0 and f'{lost} rows' in caplog.text and 'in front of the checkpoint' in caplog.text
+    assert lost > 0
+    assert f'{lost} rows' in caplog.text and 'in front of the checkpoint' in caplog.text
     second.store.log = RowLog(tmp_path / 'rows', second.layout)
     second.store.begin()
     second.learn(range(5, 7))
