@@ -44,6 +44,7 @@ from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.runs import POLICY
 
 PATIENCE = 180.0  # [s] until all goes on again, on a busy machine; longer is a hang
+LEASE = 25.0  # [s] Fast DDS takes a killed process for a living one for 20
 ROWS_AGAIN = 50  # of each robot, before a schedule is over
 PARAMETERS = {
     'use_sim_time': True, 'robot': 'cartpole', 'task': 'balance', 'algorithm': 'sac',
@@ -69,7 +70,6 @@ class Trial:
         robot = resolve('robot', parameters['robot'])
         self._period = robot.control_period * robot.decision_periods
         self.status: dict[str, DiagnosticStatus] = {}
-        self._heard: dict[str, float] = {}  # since when we hear of a process
         self.wrong: list[str] = []
         self._errors: set[str] = set()
         self._stopped: set[str] = set()
@@ -104,10 +104,6 @@ class Trial:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.status[status.name] = status
-            name, now = status.name[1:], time.monotonic()
-            started = self.processes.started.get(name, now)
-            if self._heard.get(name, 0.0) < started < now - 0.5:  # none of the dead speaks longer
-                self._heard[name] = now
             for pair in status.values:
                 if pair.key == 'last_error' and pair.value not in self._errors:
                     self._errors.add(pair.value)
@@ -213,9 +209,8 @@ class Trial:
                 self._offer(fault.removeprefix('weights '), target, rng)
 
     def _pid(self, name: str) -> int:
-        """Return the pid of a process, negative where it may not have been found by all."""
-        known = self._heard.get(name, 0.0) > self.processes.started[name] \
-            and time.monotonic() - self._heard[name] > 3.0
+        """Return the pid of a process, negative where some may still call the one before it."""
+        known = time.monotonic() - self.processes.started[name] > LEASE
         pid = self.processes.pids[name]
         return pid if known else -pid
 
