@@ -35,7 +35,7 @@ SAID = re.compile(r'epoch (\d{1,16}) made (\d{1,16}) for (\d{1,16})')
 
 
 def made_before(text: str) -> list[Made]:
-    """Read what a tally says of the processes before."""
+    """Read what a policy says of the processes before it when it accepts weights."""
     return [Made(*map(int, found)) for found in SAID.findall(text)[:FORMER]]
 
 
@@ -85,7 +85,7 @@ class Tally:
         self._numbers[1] = version
         self._numbers[self._at + 2] = learner
 
-    def __str__(self) -> str:
-        """Say what the processes before this one made; :func:`made_before` reads it."""
-        return ', '.join(f'epoch {made.epoch} made {made.rows} for {made.learner}'
-                         for made in self.former)
+    def accepts(self, version: int) -> str:
+        """Say so, and what the processes before this one made; :func:`made_before` reads it."""
+        return ', '.join([f'accepted version {version}', *(
+            f'epoch {made.epoch} made {made.rows} for {made.learner}' for made in self.former)])

@@ -32,9 +32,8 @@ class Asker:
     """
     Ask policies for what they keep (`policy/resend`), where it is not known to have come.
 
-    That is so where a number is missing; after a restart of the learner, because what came last
-    may not have reached the disk; and where another policy process speaks than before, because it
-    knows how many rows those before it made.
+    That is so where a number is missing, and after a restart of the learner, because what came
+    last may not have reached the disk.
 
     :param node: makes clients.
     :param session: knows which rows have come, and whether it was resumed.
@@ -52,9 +51,7 @@ class Asker:
 
     def heard(self, namespace: str, epoch: int) -> None:
         """Note which policy process rows came from."""
-        source = self._sources[namespace]
-        if epoch != source.epoch:
-            source.epoch, source.wanted = epoch, True
+        self._sources[namespace].epoch = epoch
 
     def ask(self) -> None:
         """Ask whom there is reason to ask; call this once a second."""
@@ -79,11 +76,17 @@ class Asker:
         if future is not source.future:
             return  # answered after we had given it up
         source.future, source.wanted = None, False
-        answer = future.result().message
-        oldest = oldest_kept(answer)
+        oldest = oldest_kept(future.result().message)
         if oldest is not None:
             self._inbox.give_up(*oldest)
-        for made in made_before(answer):
-            # What was made for another learner was never ours.
-            if made.learner == self._session.epoch and made.epoch != source.epoch:
+
+    def settle(self, accepted: str) -> None:
+        """
+        Count what never came of policy processes that have ended.
+
+        :param accepted: what a policy said when it accepted weights: it knows how many rows those
+            before it made.
+        """
+        for made in made_before(accepted):
+            if made.learner == self._session.epoch:  # what was made for another was never ours
                 self._inbox.settle(made.epoch, made.rows)

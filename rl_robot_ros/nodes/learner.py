@@ -73,7 +73,7 @@ class LearnerNode(RobotNode):
         key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
         names = [name.strip() for name in self.config.policies.split(',') if name.strip()]
         self.pusher = Pusher(self, names, flow.enabled, self.config.push_timeout, key,
-                             self._continue_above, self._subscribe)
+                             self._continue_above, self._subscribe, self.asker.settle)
         self.create_service(SetBool, 'learner/pause', self._on_pause)
         self.create_service(Trigger, 'learner/save', self._on_save)
         self.every(self.config.push_period, self.pusher.discover)

@@ -84,20 +84,16 @@ class ExperienceSender:
             self._batch = []
 
     def resend(self) -> str:
-        """
-        Begin to send all kept rows again, oldest first.
-
-        :returns: how many, from which on, and what the processes before this one made: who asks
-            can tell from it which rows nobody has any more.
-        """
+        """Begin to send all kept rows again, oldest first; says how many, and from which on."""
         self.flush()
         self._again = deque(self._kept)
         answer = f'{len(self._again)} rows'
-        if self.layout is not None and self._newest is not None:
-            epoch, seq = (self.layout.column(name).start for name in ('epoch', 'seq'))
-            first = self._again[0][seq] if self._again else self._newest[seq] + 1.0
-            answer += f' of epoch {self._newest[epoch]:.0f}, from {first:.0f} on'
-        return f'{answer}; {self.tally}' if self.tally.former else answer
+        if self.layout is None or self._newest is None:
+            return answer
+        # Who asks can tell from this which rows nobody has any more.
+        epoch, seq = (self.layout.column(name).start for name in ('epoch', 'seq'))
+        first = self._again[0][seq] if self._again else self._newest[seq] + 1.0
+        return f'{answer} of epoch {self._newest[epoch]:.0f}, from {first:.0f} on'
 
     def _send_again(self) -> None:
         """Send a part of what was asked for again: all at once would overrun the reader."""

@@ -154,7 +154,7 @@ class PolicyNode(RobotNode):
             return response
         reason = self._accept(weights, signature)
         response.result.successful = not reason
-        response.result.reason = reason or f'accepted version {weights.version}'
+        response.result.reason = reason or self.experience.tally.accepts(weights.version)
         return response
 
     def _load_checkpoint(self, path: Path) -> None:
