@@ -48,6 +48,10 @@ def play(group: int, seeds: list[int], results: Path) -> None:
                       f'{found["return_first"]:.1f} to {found["return_last"]:.1f}',
                       *found['violations'], sep='\n  ', flush=True)
                 remove_leftovers()
+        if trial.wrong:  # with how it all ended
+            print(*trial.wrong, sep='\n  ', flush=True)
+            found['violations'] += trial.wrong
+            write_json(found, results / f'{seed:04d}.json')
 
 
 def lines_of(results: list[dict[str, Any]]) -> list[list[str]]:

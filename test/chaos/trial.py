@@ -95,8 +95,8 @@ class Trial:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End everything."""
-        self.wrong += self.processes.close()
+        """End everything; what was wrong with that is left in `wrong`."""
+        self.wrong = self.processes.close()
         self._executor.shutdown()
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
