@@ -85,7 +85,6 @@ class Client:
                              PATIENCE, b'', lambda version: None, lambda namespace: None)
         self._bare = [self.node.create_client(SetParametersAtomically, f'/bare{n}{BARE}')
                       for n in range(policies)]
-        self.pusher.discover()
         self.pusher.current = self._next()
         self._until(lambda: self._look() and all(
             link.acknowledged for link in self.pusher.links.values()) and all(

@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 from rl_robot_ros.core.tally import made_before
-from rl_robot_ros.learning.session import Session
 from rl_robot_ros.nodes.outgoing import oldest_kept
 from rl_robot_ros.nodes.runtime import RobotNode
 from std_srvs.srv import Trigger
@@ -36,10 +35,11 @@ class Asker:
     last may not have reached the disk.
 
     :param node: makes clients.
-    :param session: knows which rows have come, and whether it was resumed.
+    :param session: the learner's `learning.session.Session`: knows which rows have come, and whether
+        it was resumed.
     """
 
-    def __init__(self, node: RobotNode, session: Session) -> None:
+    def __init__(self, node: RobotNode, session: Any) -> None:
         self._node, self._session = node, session
         self._inbox = session.trainer.inbox
         self._sources: dict[str, Source] = {}
