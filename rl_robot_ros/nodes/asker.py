@@ -35,7 +35,7 @@ class Asker:
     last may not have reached the disk.
 
     :param node: makes clients.
-    :param session: the learner's `learning.session.Session`: knows which rows have come, and whether
+    :param session: the `Session` of the learner: knows which rows have come, and whether
         it was resumed.
     """
 
