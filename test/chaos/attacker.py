@@ -27,6 +27,7 @@ ANSWER = 20.0  # [s] for a policy that lives, on a busy machine
 YOUNG = 2.0  # [s] for one that may not have been found yet: a request may go to the dead
 JOINTS = ('slider', 'hinge')
 BURST = 20  # messages at once
+ASKED = 8  # questions at once: of more than ten, services of ROS 2 lose the oldest
 SERVICES = {'policy/set_weights': SetParametersAtomically, 'policy/resend': Trigger}
 QOS = {'experience': EXPERIENCE_QOS, 'joint_states': STATE_QOS}
 NASTY = (np.nan, np.inf, -np.inf)
@@ -176,7 +177,7 @@ class Attacker:
 
     def resend(self, target: str, pid: int) -> None:
         """Ask a policy to send its rows again, several times in a row."""
-        for _ in range(BURST):
+        for _ in range(ASKED):
             self.call('resend', target, 'policy/resend', Trigger.Request(), pid)
 
     def look(self, pids: dict[str, int]) -> list[str]:
