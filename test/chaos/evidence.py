@@ -60,7 +60,8 @@ def gather(folder: Path, made: Mapping[str, Mapping[int, int]], lost: int,
     for robot in made:
         # Rows of a policy that began since are nobody's yet, but they have been made.
         everybody |= dict.fromkeys(made_by(witness / robot), 0) | dict(made[robot])
+    # Before what was issued: nobody can have taken what comes later.
+    accepted = {robot: [pairs_of(path) for path in sorted((witness / robot).glob('*.accepted'))]
+                for robot in made}
     return Evidence(everybody, column('epoch'), column('seq'), column('policy_version'), lost,
-                    log_lost, pairs_of(witness / 'issued'),
-                    {robot: [pairs_of(path) for path in sorted((witness / robot).glob(
-                        '*.accepted'))] for robot in made})
+                    log_lost, pairs_of(witness / 'issued'), accepted)
