@@ -20,6 +20,7 @@ COVERED := rl_robot_ros.core rl_robot_ros.safety rl_robot_ros.memory rl_robot_ro
 COVERAGE = $(COVERED:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90
 # Graphs of processes one after another, everything else beside them; see test/conftest.py.
 WHOLE := -n 2 --dist loadgroup
+QUICK := not linter and not robot and not own and not chaos
 
 ifdef CPU
 INDEX := --extra-index-url https://download.pytorch.org/whl/cpu
@@ -32,10 +33,12 @@ ifneq ($(findstring /opt/ros,$(LD_LIBRARY_PATH)),)
 unexport LD_LIBRARY_PATH
 endif
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+# Every node would compile all of torch at every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-kilted coverage robot own-robot lint bench safety safety-long mutants
-.PHONY: clean supported
+.PHONY: help train test test-kilted coverage robot own-robot chaos soak lint bench safety
+.PHONY: safety-long mutants clean supported
 
 help:  ## show the targets and variables
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1 \2/p' $(MAKEFILE_LIST) | \
@@ -51,7 +54,7 @@ train: $(VENV)/.installed-train  ## install, then train robot arm7 on task reach
 	$(BIN)/rl-robot train $(ARGS)
 
 test: lint  ## install, lint, then run every test
-	$(BIN)/python -m pytest -m 'not linter and not robot and not own' $(if $(ARGS),,$(WHOLE)) $(ARGS)
+	$(BIN)/python -m pytest -m '$(QUICK)' $(if $(ARGS),,$(WHOLE)) $(ARGS)
 
 coverage: $(VENV)/.installed-test  ## count the lines that tests of core, safety, memory, wire run
 	$(BIN)/python -m pytest -n 2 test/core test/safety test/memory test/test_wire.py \
@@ -65,6 +68,12 @@ own-robot: $(VENV)/.installed-test  ## take a URDF to a trained policy as docs/o
 
 test-kilted:  ## the same tests on the wheels of ROS 2 Kilted, in .venv-kilted
 	$(MAKE) test ROS=kilted VENV=$(VENV)-kilted
+
+chaos: $(VENV)/.installed-test  ## kill, stop, flood and corrupt the running graph, then audit it
+	PYTHONPATH=test:benchmarks $(BIN)/python -m chaos.run $(ARGS)
+
+soak: $(VENV)/.installed-train  ## run four robots for an hour, watch memory and deadlines
+	$(BIN)/python benchmarks/soak.py $(ARGS)
 
 lint: $(VENV)/.installed-test  ## check style and types
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ PARAMETERS = [
         'learner.run': LaunchConfiguration('run'),
         'learner.resume': LaunchConfiguration('resume'),
         'sim.clock_file': LaunchConfiguration('clock_file'),
+        'policy.tally_file': LaunchConfiguration('tally_file'),
     },
 ]
 # A bad parameter ends a node at once: do not start it for ever.
@@ -63,6 +64,8 @@ def generate_launch_description():
         DeclareLaunchArgument('clock_file', description='Keeps simulated time rising',
                               default_value=[EnvironmentVariable('HOME', default_value='/tmp'),
                                              '/.ros/rl_robot_ros/sim_clock.json']),
+        DeclareLaunchArgument('tally_file', default_value='',
+                              description='Keeps what the policy made and held over its restarts'),
         DeclareLaunchArgument('log_level', default_value='info',
                               description='debug, info, warn or error'),
         PushRosNamespace(LaunchConfiguration('namespace')),

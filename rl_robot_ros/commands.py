@@ -126,6 +126,7 @@ def train(options: argparse.Namespace) -> int:
     settings = Settings.resolve({**settings.values, 'learner.run': str(run.resolve()),
                                  'robot': keep_robot(run, graph.robot),
                                  'sim.clock_file': str(run.resolve() / 'sim_clock.json'),
+                                 'policy.tally_file': str(run.resolve() / 'policy.tally'),
                                  'filter.certificate_file':
                                      str(run.resolve() / 'certificate.json'), **shown})
     (run / CONFIG).write_text(settings.yaml())

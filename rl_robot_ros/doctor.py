@@ -11,7 +11,6 @@ import argparse
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-import fcntl
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
 import os
@@ -27,6 +26,7 @@ from rl_robot_ros.probes import finish
 from rl_robot_ros.probes import probe
 from rl_robot_ros.probes import ProbeError
 from rl_robot_ros.probes import start
+from rl_robot_ros.shared_memory import leftovers
 
 OK, WARN, FAIL = 'ok', 'warn', 'fail'
 REQUIRED = {'numpy': '1.26', 'PyYAML': '6.0', 'safetensors': '0.4', 'mujoco': '3.2',
@@ -35,6 +35,7 @@ REQUIRED = {'numpy': '1.26', 'PyYAML': '6.0', 'safetensors': '0.4', 'mujoco': '3
 OPTIONAL = {'tensorboard': '2.14', 'matplotlib': '3.6', 'rich': '13.0', 'pillow': '10.0',
             'rosbags': '0.11.9'}
 INSTALL = 'make train (wheels), or rosdep install and pip install safetensors (apt)'
+REMOVE = 'python -m rl_robot_ros.shared_memory removes what dead processes left'
 GIB = 2 ** 30
 
 
@@ -259,24 +260,16 @@ def check_shared_memory(folder: Path = Path('/dev/shm')) -> Check:
     if not folder.is_dir():
         return Check('shared memory', WARN, f'no {folder}: messages go over UDP',
                      'mount a tmpfs there')
-    free = shutil.disk_usage(folder).free
-    left = [path for path in folder.glob('fastrtps_*_el') if _abandoned(path)]
-    detail = f'{free / GIB:.1f} GiB free in {folder}, {len(left)} abandoned Fast DDS segment(s)'
+    free, left = shutil.disk_usage(folder).free, leftovers(folder)
+    detail = f'{free / GIB:.1f} GiB free in {folder}'
+    if left:
+        names = ', '.join(each.name for each in left[:3]) + (', ...' if len(left) > 3 else '')
+        detail += (f'; {len(left)} segments and ports of dead processes take '
+                   f'{sum(each.size for each in left) / 1e6:.1f} MB: {names}')
     if free < 64 * 2 ** 20:
-        return Check('shared memory', WARN, detail, 'fastdds shm clean; in a container, start it '
-                     'with --shm-size=256m or more')
-    return Check('shared memory', WARN if len(left) > 20 else OK, detail,
-                 'fastdds shm clean' if len(left) > 20 else '')
-
-
-def _abandoned(lock: Path) -> bool:
-    """Tell whether the process that holds this lock as long as it lives is gone."""
-    try:
-        with lock.open('rb') as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return True
-    except OSError:
-        return False
+        return Check('shared memory', WARN, detail, f'{REMOVE}; in a container, start it with '
+                     '--shm-size=256m or more')
+    return Check('shared memory', WARN if left else OK, detail, REMOVE if left else '')
 
 
 def check_disk() -> Check:

@@ -86,6 +86,8 @@ class PolicyConfig:
     on_stale_weights: str = option('warn', 'what to do with stale weights: warn, or stop asking '
                                    'for effort so that the filter holds', choices=('warn', 'hold'))
     key_file: str = option('', 'file with a key shared with the learner; empty: no signatures')
+    tally_file: str = option('', 'keeps how many rows were made and which version was held, for '
+                             'the process after this one; empty: do not')
 
 
 @dataclass(frozen=True)

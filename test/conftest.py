@@ -10,6 +10,7 @@ them.  `explore`: new and many ones.
 
 import os
 from pathlib import Path
+import sys
 
 from hypothesis import HealthCheck
 from hypothesis import settings
@@ -32,3 +33,10 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.path.relative_to(here).parts[0] in GRAPHS:
             item.add_marker(pytest.mark.xdist_group('graph'))
+
+
+@pytest.fixture(autouse=True)
+def whole_floats():
+    """Take back what a learner in this process has asked for: hypothesis wants tiny numbers."""
+    if 'torch' in sys.modules:
+        sys.modules['torch'].set_flush_denormal(False)

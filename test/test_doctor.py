@@ -135,15 +135,18 @@ def test_compiler_is_optional(monkeypatch):
     assert check.status == doctor.WARN and 'no-such-compiler' in check.detail and check.remedy
 
 
-def test_abandoned_segments_are_counted(tmp_path):
-    for number in range(25):
+def test_what_dead_processes_left_is_named(tmp_path):
+    assert doctor.check_shared_memory(tmp_path).status == doctor.OK
+    for number in range(5):
         (tmp_path / f'fastrtps_{number:016x}_el').touch()
-        (tmp_path / f'fastrtps_{number:016x}').touch()
+        (tmp_path / f'fastrtps_{number:016x}').write_bytes(bytes(2 ** 20))
     check = doctor.check_shared_memory(tmp_path)
-    assert check.status == doctor.WARN and '25 abandoned' in check.detail and check.remedy
+    assert check.status == doctor.WARN and 'rl_robot_ros.shared_memory' in check.remedy
+    assert '5 segments and ports of dead processes take 5.2 MB' in check.detail
+    assert f'fastrtps_{0:016x}, ' in check.detail and check.detail.endswith(', ...')
     with (tmp_path / f'fastrtps_{3:016x}_el').open('rb') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert '24 abandoned' in doctor.check_shared_memory(tmp_path).detail
+        assert '4 segments' in doctor.check_shared_memory(tmp_path).detail
     assert doctor.check_shared_memory(tmp_path / 'none').status == doctor.WARN
 
 

@@ -21,6 +21,7 @@ from rl_robot_ros.core.exploration import DISCRETE
 from rl_robot_ros.core.exploration import ExplorationSpec
 from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.tally import Tally
 from rl_robot_ros.core.transition import RowLayout
 
 
@@ -114,12 +115,15 @@ class WeightStore:
         set is accepted, whose schema is kept from then on.
     :param learner_timeout: [s] how long the last accepted learner stays in charge.
     :param key: shared key; where there is one, every set must carry its HMAC.
+    :param tally: knows the newest version that a process before this one held, and is told ours.
+        What is older is refused although nothing is held yet: somebody has recorded it, or it
+        comes from another run.
     """
 
     STAGED = 8  # bound; a learner in `sync` is at most a few blocks ahead
 
     def __init__(self, fits: Callable[[str], str], learner_timeout: float = 10.0,
-                 key: bytes = b'') -> None:
+                 key: bytes = b'', tally: Tally | None = None) -> None:
         self.schema = ''
         self.learner_timeout = learner_timeout
         self.active: WeightSet | None = None
@@ -133,7 +137,8 @@ class WeightStore:
         self._newest_epoch = -1
         self._newest_digest = ''
         self._fits = fits
-        self._key = key
+        self._key, self._tally = key, tally or Tally()
+        self._floor = self._tally.floor
 
     @property
     def newest_version(self) -> int:
@@ -163,12 +168,14 @@ class WeightStore:
         self.schema = candidate.schema
         self._newest_version, self._newest_epoch = candidate.version, candidate.epoch
         self._newest_digest = candidate.digest
+        self._tally.accepted(candidate.version, candidate.epoch)
         self.staged.append(candidate)
         del self.staged[:-self.STAGED]
         return ''
 
     def adopt(self, own: WeightSet, now: float) -> str:
-        """Stage a set from a file of our own: it needs no signature and puts nobody in charge."""
+        """Stage a set from a file of our own, of any age, unsigned; it puts nobody in charge."""
+        self._floor = 0
         reason = self.offer(own, now, own.sign(self._key))
         self._in_charge_since = -math.inf
         return reason
@@ -184,6 +191,8 @@ class WeightStore:
                     f'ago and is in charge for {self.learner_timeout} s, got {candidate.epoch}')
         if not candidate.version > self._newest_version:
             return stale(self._newest_version, candidate.version)
+        if candidate.version < self._floor:
+            return stale(self._floor, candidate.version)
         misfit = self._misfit(candidate.schema)
         return f'schema: {misfit}' if misfit else candidate.damage()
 

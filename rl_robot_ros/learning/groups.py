@@ -14,8 +14,8 @@ from rl_robot_ros.runs import robot_label
 # run has other limits than a new one), and what is only there to be looked at.
 OF_THE_RUN = frozenset((
     'seed', 'learner.run', 'learner.resume', 'learner.key_file', 'policy.key_file',
-    'policy.checkpoint', 'sim.clock_file', 'filter.certificate_file', 'sim.view', 'sim.video',
-    'sim.video_seconds', 'stop.success', 'stop.minutes', 'stop.steps'))
+    'policy.checkpoint', 'policy.tally_file', 'sim.clock_file', 'filter.certificate_file',
+    'sim.view', 'sim.video', 'sim.video_seconds', 'stop.success', 'stop.minutes', 'stop.steps'))
 MOST = 4  # parameters in a label
 MAIN = ('robot', 'task', 'algorithm', 'preset', 'actions')
 # Which parameters come with a choice: those of one algorithm differ from another's anyway, and a

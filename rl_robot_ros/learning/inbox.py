@@ -116,14 +116,9 @@ class Inbox:
 
     def _new_of(self, epoch: int, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return those rows of one policy epoch that were not there before, and remember them."""
-        known = self._known.pop(epoch, None)
-        if known is None:
+        if epoch not in self._known:
             self.counts['policy_epochs'] += 1
-            known = Known()
-        self._known[epoch] = known
-        while len(self._known) > MAX_EPOCHS:
-            self._known.pop(next(iter(self._known)))
-        new = []
+        known, new = self._remember(epoch), []
         for seq in rows[:, self._seq].astype(np.int64).tolist():
             if seq >= known.upcoming:
                 if seq - known.upcoming <= MAX_MISSING - len(known.missing):
@@ -136,6 +131,13 @@ class Inbox:
                 new.append(seq in known.missing)
                 known.missing.discard(seq)
         return rows[new]
+
+    def _remember(self, epoch: int) -> Known:
+        """Return what is known of a policy epoch, the newest now; the oldest is forgotten."""
+        known = self._known[epoch] = self._known.pop(epoch, Known())
+        while len(self._known) > MAX_EPOCHS:
+            self._known.pop(next(iter(self._known)))
+        return known
 
     def missing(self, epoch: int) -> int:
         """Return how many rows of a policy epoch have not come."""
@@ -159,6 +161,23 @@ class Inbox:
             logger.warning('%d rows of policy epoch %d are lost: it does not keep them any more '
                            '(experience.keep_rows)', len(lost), epoch)
         return len(lost)
+
+    def settle(self, epoch: int, rows: int) -> int:
+        """
+        Count what has not come of a policy process that has ended; the same again changes nothing.
+
+        :param rows: how many it made.
+        :returns: how many of them are lost.
+        """
+        with self._changed:
+            known = self._remember(epoch)
+            behind = max(0, rows - known.upcoming)
+            known.upcoming += behind
+            self.counts['lost'] += behind
+        if behind:
+            logger.warning('%d rows of policy epoch %d are lost: its process ended before they '
+                           'came', behind, epoch)
+        return behind + self.give_up(epoch)
 
     def get(self, timeout: float) -> Record | None:
         """Return the oldest record, or None after `timeout` seconds."""

@@ -81,6 +81,11 @@ class Store:
             start, self._saved = state['replay_start'], trainer.inbox.position
         reader = Reader(self.run / ROWS, self.layout)
         trainer.restore(reader.read(start))
+        if state is not None and reader.end < self._saved:
+            # Learned from, so they are not asked for again, but replay begins without them.
+            logger.warning('%d rows (from %d) in front of the checkpoint are missing at the end '
+                           'of %s', self._saved - reader.end, reader.end, reader.folder)
+            reader.lost += self._saved - reader.end
         self.log.counts['log_lost'] += reader.lost
         if state is not None or trainer.inbox.waiting:
             logger.info('resumed at %d rows, %d updates; %d rows behind that are learned from now',

@@ -11,7 +11,6 @@ from pathlib import Path
 import secrets
 import sys
 import threading
-import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -22,8 +21,8 @@ from rl_robot_ros.core.gate import GateConfig
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.interchange.opening import describe
 from rl_robot_ros.learning.session import Session
+from rl_robot_ros.nodes.asker import Asker
 from rl_robot_ros.nodes.common import load_graph
-from rl_robot_ros.nodes.outgoing import oldest_kept
 from rl_robot_ros.nodes.pusher import Pusher
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
@@ -41,7 +40,6 @@ from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
 GRAPH = ('robot', 'task', 'algorithm', 'preset', 'actions', 'seed')
-RESEND_PERIOD = 5.0  # [s] between two requests to send rows again, where some are still missing
 SWITCH_INTERVAL = 5e-4  # [s] so that the executor's thread need not wait for the learning one
 
 
@@ -65,9 +63,7 @@ class LearnerNode(RobotNode):
                                             self.configure(SafetyConfig, 'safety.'))
         self.counts = {'messages_refused': 0}
         self.refused: dict[str, int] = {}
-        self._resend: dict[str, Any] = {}
-        self._epochs: dict[str, int] = {}  # newest policy epoch per namespace
-        self._asked: dict[str, float] = {}  # when, per namespace
+        self.asker = Asker(self, self.session)
         settings = self._settings()
         if gate.enabled:
             from rl_robot_ros.acting import make_gate
@@ -79,12 +75,12 @@ class LearnerNode(RobotNode):
         key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
         names = [name.strip() for name in self.config.policies.split(',') if name.strip()]
         self.pusher = Pusher(self, names, flow.enabled, self.config.push_timeout, key,
-                             self._continue_above, self._subscribe)
+                             self._continue_above, self._subscribe, self.asker.settle)
         self.create_service(SetBool, 'learner/pause', self._on_pause)
         self.create_service(Trigger, 'learner/save', self._on_save)
         self.every(self.config.push_period, self.pusher.discover)
         self.every(0.1, self._take_pushes)
-        self.every(1.0, self._ask_for_missing)
+        self.every(1.0, self.asker.ask)
         self.every(2.0, self.session.log)
         self._ending = False
         self._thread = threading.Thread(target=self._learn, name='learning')
@@ -112,37 +108,8 @@ class LearnerNode(RobotNode):
         self.create_subscription(
             Float64MultiArray, f'{namespace}/experience',
             lambda message: self._on_experience(namespace, message), EXPERIENCE_QOS)
-        self._resend[namespace] = self.create_client(Trigger, f'{namespace}/policy/resend')
+        self.asker.found(namespace)
         self.get_logger().info(f'found policy {namespace or "/"}')
-
-    def _ask_for_missing(self) -> None:
-        """
-        Ask policies for rows that we know to be missing: they keep the newest ones.
-
-        After a restart without a reason: what came last may not have reached the disk.
-        """
-        now = time.monotonic()
-        for namespace, client in self._resend.items():
-            missing = self.session.trainer.inbox.missing(self._epochs.get(namespace, -1))
-            asked = self._asked.get(namespace)
-            if asked is None:
-                wanted = missing > 0 or self.session.resumed
-            else:
-                wanted = missing > 0 and now - asked > RESEND_PERIOD
-            if wanted and client.service_is_ready():
-                self._asked[namespace] = now
-                self._ask(namespace, client, missing)
-
-    def _ask(self, namespace: str, client: Any, missing: int) -> None:
-        self.get_logger().info(f'{missing} rows of {namespace or "/"} are missing, asking for '
-                               'what it keeps')
-
-        def on_answer(future: Any) -> None:
-            oldest = oldest_kept(future.result().message)
-            if oldest is not None:
-                self.session.trainer.inbox.give_up(*oldest)
-
-        client.call_async(Trigger.Request()).add_done_callback(on_answer)
 
     # -- rows ---------------------------------------------------------------------------------
 
@@ -157,7 +124,7 @@ class LearnerNode(RobotNode):
         if len(rows):
             self.session.trainer.ingest(rows, namespace or '/')
             layout = self.session.layout
-            self._epochs[namespace] = int(rows[-1, layout.column('epoch').start])
+            self.asker.heard(namespace, int(rows[-1, layout.column('epoch').start]))
             self.pusher.saw_version(namespace,
                                     int(rows[-1, layout.column('policy_version').start]))
 

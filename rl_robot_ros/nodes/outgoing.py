@@ -9,6 +9,7 @@ import time
 import numpy as np
 from rl_robot_ros import wire
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.tally import Tally
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
@@ -32,10 +33,12 @@ class ExperienceSender:
 
     :param node: publishes.
     :param config: batch and ring sizes.
+    :param tally: is told of every row before anybody else is.
     """
 
-    def __init__(self, node: RobotNode, config: ExperienceConfig) -> None:
-        self.config = config
+    def __init__(self, node: RobotNode, config: ExperienceConfig,
+                 tally: Tally | None = None) -> None:
+        self.config, self.tally = config, tally or Tally()
         self.layout: RowLayout | None = None
         self.counts = {'rows': 0, 'rows_sent': 0, 'rows_resent': 0}
         self._publisher = node.create_publisher(Float64MultiArray, 'experience', EXPERIENCE_QOS)
@@ -50,6 +53,11 @@ class ExperienceSender:
         """Whether anybody listens."""
         return bool(self._publisher.get_subscription_count())
 
+    def begin(self, layout: RowLayout, epoch: int) -> None:
+        """Expect rows of this layout, made by the policy process of this epoch."""
+        self.layout = layout
+        self.tally.begin(epoch)
+
     def add(self, row: Vector, last: bool) -> None:
         """Take a row; `last` sends the batch at once."""
         if not self._batch:
@@ -58,6 +66,7 @@ class ExperienceSender:
         self._kept.append(row)
         self._newest = row
         self.counts['rows'] += 1
+        self.tally.made(self.counts['rows'])
         if last or len(self._batch) >= self.config.batch_rows:
             self.flush()
 

@@ -31,6 +31,7 @@ from rl_robot_ros.core.homing import Homing
 from rl_robot_ros.core.homing import HomingConfig
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.core.tally import Tally
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightStore
 from rl_robot_ros.interchange.opening import may_be_pushed
@@ -68,8 +69,9 @@ class PolicyNode(RobotNode):
         self._seed = graph.seed_or(secrets.randbits(32))
         self._deterministic = graph.config.seed >= 0
         key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
+        tally = Tally(Path(self.config.tally_file) if self.config.tally_file else None)
         self.store = WeightStore(lambda schema: misfit(schema, self.robot, self.task),
-                                 self.config.learner_timeout, key)
+                                 self.config.learner_timeout, key, tally)
         self.actor: Actor | None = None
         self._make: Maker = Policy
         self.timing = Timing(self.robot.control_period)
@@ -77,17 +79,16 @@ class PolicyNode(RobotNode):
                              dynamics_of(self.robot))
         self.counts = dict.fromkeys(('states_refused', 'commands_refused', 'weights_refused',
                                      'weights_accepted', 'learner_timeouts'), 0)
-        self.evaluate = False
         self._states = wire.JointReader(self.robot.joint_names)
         self._writer = wire.JointWriter(self.robot.actuated)
         self._efforts = wire.JointReader(self.robot.actuated)
         self.resets = Resets(self, self._filter_ready)
-        self._waiting_since = 0.0
+        self._waiting_since, self._decisions = 0.0, 0
         self._early_goal: Vector | None = None  # came before there was anybody to pursue it
-        self._decisions = 0
         self.configure(ActorConfig, '', change=self._change_mode)
         self._change_mode(ActorConfig(self.get_parameter('mode').value))
-        self.experience = ExperienceSender(self, self.configure(ExperienceConfig, 'experience.'))
+        self.experience = ExperienceSender(
+            self, self.configure(ExperienceConfig, 'experience.'), tally)
         self._connect()
         if self.config.checkpoint:
             self._load_checkpoint(Path(self.config.checkpoint))
@@ -124,7 +125,7 @@ class PolicyNode(RobotNode):
                             bool(contract.efforts))
         actor = Actor(contract, recorder, self.store, self.flow, self, rng, epoch, self._make)
         actor.evaluate, actor.homes = self.evaluate, self.homing.config.enabled
-        self.experience.layout = layout
+        self.experience.begin(layout, epoch)
         return actor
 
     def _accept(self, weights: Any, signature: str) -> str:
@@ -153,7 +154,7 @@ class PolicyNode(RobotNode):
             return response
         reason = self._accept(weights, signature)
         response.result.successful = not reason
-        response.result.reason = reason or f'accepted version {weights.version}'
+        response.result.reason = reason or self.experience.tally.accepts(weights.version)
         return response
 
     def _load_checkpoint(self, path: Path) -> None:

@@ -52,12 +52,15 @@ class Pusher:
     :param timeout: [s] until an unanswered push has failed.
     :param behind: called with a version that a policy held already; must lead to a higher one.
     :param found: called with the namespace of a policy when it is first seen.
+    :param accepted: called with what a policy says when it accepts.
     """
 
     def __init__(self, node: RobotNode, names: list[str], every_version: bool, timeout: float,
-                 key: bytes, behind: Callable[[int], None], found: Callable[[str], None]) -> None:
+                 key: bytes, behind: Callable[[int], None], found: Callable[[str], None],
+                 accepted: Callable[[str], None] = lambda text: None) -> None:
         self._node, self._names, self._every_version = node, names, every_version
         self._timeout, self._key, self._behind, self._found = timeout, key, behind, found
+        self._accepted = accepted
         self.links: dict[str, Link] = {}
         self.current: WeightSet | None = None
         self.counts = dict.fromkeys(('pushes', 'pushes_refused', 'pushes_timed_out'), 0)
@@ -146,6 +149,7 @@ class Pusher:
         if result.successful:
             self.counts['pushes'] += 1
             link.acknowledged, link.acknowledged_at = sent.version, time.monotonic()
+            self._accepted(result.reason)
         else:
             self._on_refusal(link, sent, result.reason)
         self.serve()

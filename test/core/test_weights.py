@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rl_robot_ros.core.policy import EXPLORATIONS
 from rl_robot_ros.core.spec import Term
+from rl_robot_ros.core.tally import Tally
 from rl_robot_ros.core.weights import digest_of
 from rl_robot_ros.core.weights import held_version
 from rl_robot_ros.core.weights import stale
@@ -233,3 +234,23 @@ def test_any_history(history):
         assert all(box.active is None or s.version > box.active.version for s in box.staged)
     assert accepted == sorted(set(accepted)) and active == sorted(set(active))
     assert set(active) <= set(accepted)
+
+
+def test_a_new_process_takes_nothing_older_than_the_one_before_held(tmp_path):
+    """Somebody has recorded an old push, signed as it was, and waits for a policy to restart."""
+    old, held, newer = (weight_set(version) for version in (11, 12, 13))
+    before = store(tally=Tally(tmp_path / 'tally'), key=KEY)
+    assert not any(before.offer(pushed, 0.0, pushed.sign(KEY)) for pushed in (old, held))
+    after = store(tally=Tally(tmp_path / 'tally'), key=KEY)
+    refusal = after.offer(old, 0.0, old.sign(KEY))
+    assert held_version(refusal) == 12 and after.newest_version == 0
+    assert after.refused == {'stale': 1}
+    assert after.offer(held, 0.0, held.sign(KEY)) == ''  # its learner pushes again
+    assert after.offer(newer, 0.0, newer.sign(KEY)) == ''
+
+
+def test_a_file_that_a_person_chose_may_be_older(tmp_path):
+    before = store(tally=Tally(tmp_path / 'tally'))
+    before.offer(weight_set(12), 0.0)
+    after = store(tally=Tally(tmp_path / 'tally'))
+    assert after.adopt(weight_set(5), 0.0) == '' and after.newest_version == 5

@@ -8,6 +8,7 @@ from learning.recorder import make_rows
 from learning.recorder import SEQ
 import numpy as np
 from rl_robot_ros.learning.inbox import Inbox
+from rl_robot_ros.learning.inbox import MAX_EPOCHS
 from rl_robot_ros.learning.segments import Record
 
 
@@ -159,3 +160,25 @@ def test_rows_that_nobody_has_any_more_are_counted(caplog):
     assert len(inbox.put(make_rows([4]))) == 0 and len(inbox.put(make_rows([6]))) == 1
     assert inbox.give_up(1) == 2 and inbox.give_up(1) == 0 and inbox.give_up(7) == 0
     assert (inbox.counts['lost'], inbox.counts['gaps']) == (6, 0)
+
+
+def test_rows_that_died_with_their_policy():
+    """Some were missing, some never sent; what was heard twice is counted once."""
+    inbox = Inbox(LAYOUT)
+    inbox.put(make_rows([0, 1, 4], epoch=1))
+    assert inbox.settle(1, 7) == 4
+    assert inbox.settle(1, 7) == inbox.settle(1, 3) == 0
+    assert inbox.counts['lost'] == 4 and inbox.counts['gaps'] == 0
+    assert len(inbox.put(make_rows([2, 6], epoch=1))) == 0
+    assert inbox.settle(2, 10) == 10  # nobody ever heard of it
+    read_all(inbox)
+    again = Inbox(LAYOUT)
+    again.load_state_dict(inbox.state_dict())
+    assert again.settle(1, 7) == again.settle(2, 10) == 0 and again.counts['lost'] == 14
+
+
+def test_policies_that_never_spoke_take_no_memory():
+    inbox = Inbox(LAYOUT)
+    for epoch in range(3 * MAX_EPOCHS):
+        inbox.settle(epoch, 1)
+    assert len(inbox.state_dict()['known']) == MAX_EPOCHS

@@ -4,6 +4,7 @@ from algorithms import workbench
 import numpy as np
 import pytest
 from rl_robot_ros.core.flow import FlowConfig
+from rl_robot_ros.learning.row_log import RowLog
 from rl_robot_ros.learning.store import Store
 from rl_robot_ros.learning.trainer import Trainer
 from rl_robot_ros.learning.versions import Versions
@@ -92,6 +93,27 @@ def test_rows_that_the_disk_lost_are_told_and_wanted_again(tmp_path, caplog):
     second.trainer.ingest(workbench.act_rows(second.algorithm, second.layout, R,
                                              np.random.default_rng(1), first=60))
     assert second.trainer.inbox.missing(1) == R
+
+
+def test_rows_that_a_checkpoint_has_learned_and_the_log_has_lost_are_reported(tmp_path, caplog):
+    """At once, and no more of them when there are newer rows behind."""
+    first, second, third = (Learner('sac', tmp_path) for _ in range(3))
+    first.learn(range(5))
+    first.store.save({})
+    first.store.log.close()
+    path = next(tmp_path.glob('rows/*.rows'))
+    path.write_bytes(path.read_bytes()[:-5])
+    second.load()
+    lost = second.store.log.counts['log_lost']
+    assert lost > 0
+    assert f'{lost} rows' in caplog.text and 'in front of the checkpoint' in caplog.text
+    second.store.log = RowLog(tmp_path / 'rows', second.layout)
+    second.store.begin()
+    second.learn(range(5, 7))
+    second.store.log.close()
+    third.load()
+    assert third.store.log.counts['log_lost'] == lost
+    assert third.trainer.rows + third.trainer.inbox.waiting == 70
 
 
 def test_without_a_checkpoint_all_rows_are_learned_from(tmp_path):

@@ -1,5 +1,6 @@
 """What a policy answers when it is asked for its rows again, and what a learner makes of it."""
 
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 from learning.recorder import EPOCH
@@ -8,7 +9,11 @@ from learning.recorder import make_rows
 import numpy as np
 import pytest
 from rl_robot_ros import wire
+from rl_robot_ros.core.tally import Made
+from rl_robot_ros.core.tally import made_before
+from rl_robot_ros.core.tally import Tally
 from rl_robot_ros.learning.inbox import Inbox
+from rl_robot_ros.nodes.asker import Asker
 from rl_robot_ros.nodes.outgoing import ExperienceSender
 from rl_robot_ros.nodes.outgoing import oldest_kept
 from rl_robot_ros.settings import ExperienceConfig
@@ -56,3 +61,70 @@ def test_a_learner_that_comes_back_gets_what_is_kept_and_counts_the_rest(keep, f
     assert inbox.counts['lost'] == first and inbox.counts['gaps'] == 0
     assert inbox.counts['rows'] == 21 - first
     assert np.concatenate([record.rows for record in [inbox.get(0.0)]]).shape[1] == LAYOUT.width
+
+
+def test_every_row_is_in_the_tally(tmp_path):
+    """The processes after this one speak for it."""
+    for epoch, rows in ((5, 3), (6, 7)):
+        made, _ = sender()
+        made.tally = Tally(tmp_path / 'tally')
+        made.begin(LAYOUT, epoch)
+        made.tally.accepted(1, 99)
+        for row in make_rows(range(rows), epoch):
+            made.add(row, False)
+    assert made_before(Tally(tmp_path / 'tally').accepts(1)) == [Made(5, 3, 99), Made(6, 7, 99)]
+
+
+@pytest.mark.parametrize(('learner', 'lost'), [(99, 5), (98, 0)])
+def test_a_learner_counts_what_died_with_a_policy(learner, lost):
+    """What was made for another learner was never its own."""
+    inbox = Inbox(LAYOUT)
+    inbox.put(make_rows([0, 2], epoch=5))
+    session = SimpleNamespace(trainer=SimpleNamespace(inbox=inbox), epoch=99)
+    asker = Asker(SimpleNamespace(), session)
+    for _ in range(2):
+        asker.settle(f'accepted version 7, epoch 5 made 7 for {learner}')
+    assert inbox.counts['lost'] == lost
+
+
+class Client:
+    """Somebody is asked."""
+
+    def __init__(self):
+        self.asked, self.dropped = [], []
+
+    def service_is_ready(self):
+        return True
+
+    def call_async(self, _):
+        self.asked.append(Future())
+        return self.asked[-1]
+
+    def remove_pending_request(self, future):
+        self.dropped.append(future)
+
+
+def test_a_request_that_is_not_answered_is_sent_again(monkeypatch):
+    """It went to a process that had just been killed."""
+    clock = [100.0]
+    monkeypatch.setattr('rl_robot_ros.nodes.asker.time.monotonic', lambda: clock[0])
+    inbox, client = Inbox(LAYOUT), Client()
+    session = SimpleNamespace(trainer=SimpleNamespace(inbox=inbox), epoch=99, resumed=True)
+    node = SimpleNamespace(create_client=lambda *_: client, get_logger=lambda: SimpleNamespace(
+        info=lambda text: None))
+    asker = Asker(node, session)
+    asker.found('')
+    for seconds, asked, dropped in ((0, 1, 0), (1, 1, 0), (2, 2, 1)):
+        clock[0] = 100.0 + seconds
+        asker.ask()
+        assert (len(client.asked), len(client.dropped)) == (asked, dropped)
+    client.asked[0].set_result(SimpleNamespace(message='late'))  # heard, and of no use
+    client.asked[1].set_result(SimpleNamespace(message='0 rows'))
+    clock[0] = 200.0
+    asker.ask()
+    assert len(client.asked) == 2  # nothing is known to be missing
+    inbox.put(make_rows([3], epoch=5))
+    asker.heard('', 5)
+    asker.ask()
+    client.asked[2].set_result(SimpleNamespace(message='2 rows of epoch 5, from 2 on'))
+    assert inbox.counts['lost'] == 2 and inbox.missing(5) == 1
