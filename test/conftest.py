@@ -24,15 +24,15 @@ settings.register_profile('explore', max_examples=1500, print_blob=True, **COMMO
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'suite'))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    """Keep graphs from each other: deadlines of the real nodes are on the steady clock."""
-    if not config.pluginmanager.hasplugin('xdist'):
-        return
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.relative_to(here).parts[0] in GRAPHS:
-            item.add_marker(pytest.mark.xdist_group('graph'))
+def pytest_itemcollected(item):
+    """
+    Keep graphs from each other: deadlines of the real nodes are on the steady clock.
+
+    Here, not when all are collected: there pytest-xdist may look at the marks before us.
+    """
+    if item.config.pluginmanager.hasplugin('xdist') \
+            and item.path.relative_to(Path(__file__).parent).parts[0] in GRAPHS:
+        item.add_marker(pytest.mark.xdist_group('graph'))
 
 
 @pytest.fixture(autouse=True)

@@ -13,18 +13,10 @@ from rl_robot_ros.learning.segments import Record
 from rl_robot_ros.memory.demonstrations import load_demonstrations
 from rl_robot_ros.settings import Settings
 from run_folders import make_run
-import torch
 
 SMALL = {'robot': 'planar2', 'task': 'reach', 'algorithm.hidden': (16, 16), 'algorithm.batch': 32,
          'algorithm.compile': 'off', 'algorithm.learning_starts': 32, 'sync.rows': 32,
          'sync.lag': 0, 'seed': 1}
-
-
-@pytest.fixture(autouse=True)
-def leave_the_thread_as_it_was():
-    """Undo `prepare_torch`: it is meant for the thread that learns, here it is that of pytest."""
-    yield
-    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope='module')

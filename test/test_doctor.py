@@ -42,7 +42,7 @@ def test_a_check_that_raises_is_a_failed_check(monkeypatch):
 def test_report_and_exit_status(monkeypatch, capsys, has_rich, checks, status):
     if not has_rich:
         monkeypatch.setitem(sys.modules, 'rich.console', None)
-    monkeypatch.setattr(doctor, 'run_checks', lambda: list(checks))
+    monkeypatch.setattr(doctor, 'run_checks', lambda robot: list(checks))
     assert doctor.main() == status
     text = capsys.readouterr().out
     for check in checks:

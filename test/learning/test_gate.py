@@ -7,20 +7,12 @@ from rl_robot_ros.in_process import train_in_process
 from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.runs import POLICY
 from rl_robot_ros.settings import Settings
-import torch
 
 SMALL = {'robot': 'cartpole', 'task': 'balance', 'algorithm.hidden': (16, 16),
          'algorithm.batch': 32, 'algorithm.learning_starts': 64, 'algorithm.compile': 'off',
          'algorithm.capacity': 5000, 'sync.enabled': False, 'sync.rows': 32, 'seed': 1,
          'learner.push_period': 0.05, 'gate.enabled': True, 'gate.episodes': 1,
          'task.max_episode_steps': 100}
-
-
-@pytest.fixture(autouse=True)
-def leave_the_thread_as_it_was():
-    """Undo `prepare_torch`: it is meant for the thread that learns, here it is that of pytest."""
-    yield
-    torch.set_flush_denormal(False)
 
 
 def settings(run, **values):
