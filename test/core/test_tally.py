@@ -1,6 +1,5 @@
 """What a policy process leaves to the next one, however it ends."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -62,8 +61,9 @@ def test_without_a_file_nothing_is_kept():
     assert Tally().former == [] and Tally().floor == 0
 
 
-@pytest.mark.parametrize('content', [b'', b'something else', os.urandom(2000),
-                                     np.full(500, -1).tobytes()])
+@pytest.mark.parametrize('content', [b'', b'something else', bytes(range(256)) * 8,
+                                     np.full(500, -1).tobytes()],
+                         ids=['empty', 'short', 'bytes', 'ones'])
 def test_something_else_is_refused(tmp_path, content):
     path = tmp_path / 'tally'
     path.write_bytes(content)
