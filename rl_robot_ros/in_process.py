@@ -61,7 +61,7 @@ def train_in_process(settings: Settings, stop: list[int],
     Act and learn until the settings or a signal say stop.
 
     :param stop: becomes non-empty when a person wants to stop.
-    :param tell: called with a snapshot about twice a second.
+    :param tell: called with a snapshot about twice a second, and at the end.
     :returns: why learning failed, empty where it did not.
     """
     prepare_torch()
@@ -78,6 +78,7 @@ def train_in_process(settings: Settings, stop: list[int],
             _train(session, policies, actors > 0 and settings.values['sync.lag'] > 0, reporter)
         except ActorDied as error:
             died = str(error)  # what was learned is as good as before
+    tell(session.snapshot())  # how it ended
     session.close()
     return session.failure or died
 
