@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+import math
 from typing import Any
 from typing import ClassVar
 from typing import NamedTuple
@@ -98,6 +99,9 @@ class RobotSpec:
             if not all(value > 0.0 for value in getattr(self, name)):
                 raise ValueError(f'{self.name}: {name} must be positive for every actuated joint, '
                                  f'got {getattr(self, name)}')
+        if not all(map(math.isfinite, (*self.inertia, *self.armature))):
+            raise ValueError(f'{self.name}: inertia and armature must be finite, got '
+                             f'{self.inertia} and {self.armature}')
         if not all(low < high for low, high in zip(self.position_lower, self.position_upper)):
             raise ValueError(f'{self.name}: position_lower must be below position_upper')
         missing = [joint for joint in self.actuated if joint not in self.joint_names]

@@ -269,10 +269,14 @@ class GuardedFilter:
             self.report()
         if changed:
             try:
-                self._exchange(self._make_filter(self.filter.config))
-                self.out.certify(self.filter.certificate, self._options.certificate_file)
+                new = self._make_filter(self.filter.config)
             except ValueError as error:
                 self.limits.refuse(str(error))
+                return
+            with self.lock:
+                self.limits.accept()
+                self._exchange(new)
+            self.out.certify(self.filter.certificate, self._options.certificate_file)
 
     def change(self, config: SafetyConfig) -> str:
         """Change options, only to tighter ones while the robot may move; returns a refusal."""

@@ -42,7 +42,7 @@ class LimitSources:
         if modelled:
             limits = _within(limits, described_joints(robot))
         self._own = limits
-        self.limits = limits
+        self.limits = self._held = limits  # `_held`: those that a filter was made for
         self.refusal = 'waits for robot_description' if require_description or not modelled \
             else ''  # why nothing may move
         self.complaint = ''  # what is wrong although the robot may move
@@ -51,6 +51,8 @@ class LimitSources:
     def offer(self, text: str, phase: Phase) -> bool:
         """
         Take a `robot_description`; returns whether `limits` have changed.
+
+        Then a filter must be made for them, and nothing may move before :meth:`accept`.
 
         :param text: URDF.
         :param phase: of the filter: only at the start can there be other limits.
@@ -71,14 +73,19 @@ class LimitSources:
             self.refusal = ('robot_description has other limits and came after the start: restart '
                             'the filter, with filter.require_description')
             return False
-        self.refusal = self.complaint = ''
         changed = limits != self.limits
+        self.refusal = 'makes a filter for the limits of robot_description' if changed else ''
+        self.complaint = ''
         self.limits, self._text = limits, text
         return changed
 
+    def accept(self) -> None:
+        """Note that there is a filter for `limits`."""
+        self._held, self.refusal = self.limits, ''
+
     def refuse(self, reason: str) -> None:
-        """Note that no filter can be made for `limits`."""
-        self.refusal, self._text = reason, ''
+        """Note that no filter can be made for `limits`: who offers them again is told so again."""
+        self.limits, self.refusal, self._text = self._held, reason, ''
 
 
 def _within(limits: JointLimits, joints: dict[str, UrdfJoint]) -> JointLimits:

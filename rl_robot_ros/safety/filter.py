@@ -237,6 +237,7 @@ class SafetyFilter:
     def see(self, position: ArrayLike | None, velocity: ArrayLike | None, periods: int = 1
             ) -> None:
         """Judge a state, and do what can be done before the request; arguments as in `step`."""
+        periods = max(1, periods)
         self.counters['steps'] += 1
         self._usable, self._answered, self._periods = False, False, periods
         finding = self._monitor.check(position, velocity, self._delivery.applied, periods)

@@ -80,7 +80,7 @@ class RequestIntake:
         """Copy a complete and finite request; return why it is refused otherwise."""
         try:
             effort = np.asarray(given, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             self._counters['rejected_not_numbers'] += 1
             return 'request is not made of numbers'
         if effort.shape != self.effort.shape:

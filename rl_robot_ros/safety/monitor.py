@@ -132,7 +132,7 @@ class StateMonitor:
         try:
             q = np.asarray(position, dtype=np.float64)
             v = np.asarray(velocity, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return self._reject('joint state is not made of numbers', periods)
         if q.shape != self.position.shape or v.shape != self.position.shape:
             return self._reject(f'joint state has {q.size} positions and {v.size} velocities, '

@@ -18,7 +18,8 @@ class DisturbanceObserver:
 
     :param size: number of joints.
     :param gain: part of a new difference that is believed.
-    :param most: [rad/s^2 or m/s^2] clamp; a disturbance this large is a model that does not fit.
+    :param most: [rad/s^2 or m/s^2] clamp; a disturbance this large is a model that does not
+        fit; 0 learns nothing and finds nothing.
     """
 
     def __init__(self, size: int, gain: float, most: float) -> None:
@@ -60,5 +61,5 @@ class DisturbanceObserver:
         np.multiply(difference, self.gain, out=difference)
         np.add(estimate, difference, out=estimate)
         clamp(estimate, -self.most, self.most, estimate)
-        at_limit = np.abs(estimate).max() >= self.most
+        at_limit = 0.0 < self.most <= np.abs(estimate).max()
         self.saturated = self.saturated + 1 if at_limit else 0

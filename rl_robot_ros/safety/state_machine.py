@@ -18,6 +18,7 @@ class Phase(enum.Enum):
     STOP = 'stop'  # latched: somebody said stop; stops and stands
 
 
+STANDS_NOT = 'there are requests, but the robot has not stood still for long enough'
 STOPPING = frozenset({Phase.BRAKING, Phase.HOLD, Phase.FAULT, Phase.STOP})
 
 
@@ -82,6 +83,8 @@ class StateMachine:
         """Answer a valid request: may it move the robot?  Takes over where it may."""
         if self.phase is Phase.IDLE and self._still >= self._start_periods:
             self._activate()
+        elif self.phase is Phase.IDLE:
+            self.reason = STANDS_NOT
         elif self.phase is Phase.HOLD and self._resume_after_loss:
             self._activate()
         return self.phase is Phase.ACTIVE

@@ -18,6 +18,7 @@ def test_robot_numbers():
     ({'velocity_limit': (1.0, 0.0)}, 'velocity_limit must be positive'),
     ({'velocity_limit': (1.0, math.nan)}, 'velocity_limit must be positive'),
     ({'inertia': (-1.0, 1.0)}, 'inertia must be positive'),
+    ({'inertia': (float('inf'), 1.0)}, 'inertia and armature must be finite'),
     ({'position_lower': (1e9, 0.0)}, 'position_lower must be below'),
     ({'position_lower': (math.nan, 0.0)}, 'position_lower must be below'),
     ({'actuated': ('b', 'c')}, r"actuated joints \['c'\] are not in"),

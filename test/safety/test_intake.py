@@ -19,6 +19,7 @@ def make(most_invalid=5, timeout=0.02):
     ([], 'size'), ([1.0], 'size'), ([1.0, 2.0, 3.0], 'size'), (1.0, 'size'),
     ([[1.0, 2.0]], 'size'),
     (['a', 'b'], 'not_numbers'), ([[1.0], [1.0, 2.0]], 'not_numbers'), (object(), 'not_numbers'),
+    ([10**400, 0], 'not_numbers'),
 ])
 def test_a_bad_request_is_refused_as_a_whole(request_, kind):
     intake, counters = make()

@@ -46,6 +46,7 @@ def test_a_bent_motion_is_fine():
     (None, ZERO, 'no joint state'),
     (ZERO, None, 'no joint state'),
     (['a', 'b', 'c'], ZERO, 'not made of numbers'),
+    ([10**400, 0, 0], ZERO, 'not made of numbers'),
     (ZERO, object(), 'not made of numbers'),
     (np.zeros(2), ZERO, 'has 2 positions and 3 velocities, needs 3 of each'),
     (ZERO, np.zeros(4), 'has 3 positions and 4 velocities'),

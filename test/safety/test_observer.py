@@ -33,6 +33,11 @@ def test_it_is_clamped_and_counts_how_long():
     assert observer.acceleration[0] == 0.0 and observer.saturated == 0
 
 
+def test_one_that_may_learn_nothing_finds_nothing():
+    observer = DisturbanceObserver(1, 0.5, 0.0)
+    assert run(observer, 30.0, 50) == 0.0 and observer.saturated == 0
+
+
 def test_one_joint_at_the_clamp_is_counted_period_by_period():
     observer = DisturbanceObserver(2, 1.0, 2.0)
     assert observer.saturated == 0
