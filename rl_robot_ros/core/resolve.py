@@ -29,7 +29,10 @@ def names(kind: str) -> list[str]:
 
 def is_file(kind: str, name: str) -> bool:
     """Tell whether `name` is the path of a file that describes one."""
-    return kind in FILES and name.endswith(FILES[kind][0]) and '\0' not in name
+    # my_package.my_module:/path/my_arm.yaml is an attribute, see `robots.gazebo`.
+    module, colon, _ = name.partition(':')
+    attribute = colon and '.' in module and all(p.isidentifier() for p in module.split('.'))
+    return kind in FILES and name.endswith(FILES[kind][0]) and not attribute and '\0' not in name
 
 
 def resolve(kind: str, name: str) -> Any:

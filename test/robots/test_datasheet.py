@@ -1,5 +1,6 @@
 """Datasheets as YAML files: what they say, what is refused, and that every part takes them."""
 
+from dataclasses import replace
 import math
 from pathlib import Path
 
@@ -63,6 +64,13 @@ def test_what_it_says_is_what_there_is(write):
     assert robot.position_lower[:2] == (-math.inf, -2.2) and robot.effort_limit[0] == 120.0
     assert robot.home == (0.0, -0.6, 1.4, 0.0, 0.8, 0.0)
     assert robot.tip_link == 'left_tool' and not robot.gravity_compensated
+
+
+def test_gazebo_takes_it_too(write):
+    """As `gazebo.launch.py` names it: an attribute that ends like a file."""
+    path = write()
+    robot = resolve('robot', f'rl_robot_ros.robots.gazebo:{path}')
+    assert robot == replace(load_datasheet(path), discs=True)
 
 
 def test_limits_are_the_models_where_it_has_none(write, content):
