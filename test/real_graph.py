@@ -72,6 +72,14 @@ class Running:
                       for name, status in self.monitor.status.items()}
             raise AssertionError(f'{error}\n{states}') from None
 
+    def call(self, kind: Any, name: str, **values: Any) -> Any:
+        """Call a service and return its answer."""
+        client = self.monitor._node.create_client(kind, name)
+        self.until(f'{name} is there', client.service_is_ready)
+        future = client.call_async(kind.Request(**values))
+        self.until(f'{name} answers', future.done)
+        return future.result()
+
     def pid(self, node: str) -> int:
         """Return the process id of a node."""
         child = self.graph.processes[node].child

@@ -17,10 +17,12 @@ import mujoco
 import numpy as np
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
+from rl_robot_ros.robots.mechanics import felt_inertia
 from rl_robot_ros.robots.mechanics import Mechanics
 from rl_robot_ros.robots.mechanics import Moved
 from rl_robot_ros.robots.model import build_spec
 from rl_robot_ros.robots.urdf import differences
+from rl_robot_ros.robots.urdf import LIMITS
 from rl_robot_ros.robots.urdf import urdf_path
 from rl_robot_ros.robots.urdf import UrdfJoint
 
@@ -110,7 +112,7 @@ def _models(one: Mechanics, other: Mechanics, robot: RobotSpec,
 def _limits(mine: UrdfJoint, its: UrdfJoint, tolerance: float) -> Iterator[tuple[str, str, str]]:
     if mine.kind != its.kind:
         yield 'type', mine.kind, its.kind
-    for field in ('lower', 'upper', 'velocity', 'effort'):
+    for field in LIMITS:
         one, other = getattr(mine, field), getattr(its, field)
         # An MJCF knows no velocity, and may leave the effort open.
         open_ = field in ('velocity', 'effort') and math.inf in (one, other)
@@ -178,13 +180,3 @@ def at_home(robot: RobotSpec) -> tuple[Vector, Vector, list[tuple[str, str]]]:
     bodies = model.geom_bodyid[data.contact.geom]
     return felt_inertia(model, data)[index], weight, sorted(
         {(model.body(one).name, model.body(other).name) for one, other in bodies})
-
-
-def felt_inertia(model: mujoco.MjModel, data: mujoco.MjData) -> Vector:
-    """Return 1 / (M^-1)_ii: what each motor feels while the other joints are free, shape (nv,)."""
-    mujoco.mj_kinematics(model, data)
-    mujoco.mj_comPos(model, data)
-    mujoco.mj_makeM(model, data)
-    mass = np.zeros((model.nv, model.nv))
-    mujoco.mj_fullM(model, data, mass)
-    return 1.0 / np.diag(np.linalg.inv(mass))

@@ -30,6 +30,7 @@ from typing import Any
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.robots.urdf import LIMITS
 import yaml
 
 NANO = 1_000_000_000
@@ -78,8 +79,14 @@ class JointSheet:
     motor: bool = option(True, 'whether a motor moves it')
 
 
-LIMITS = ('lower', 'upper', 'velocity', 'effort')
 NEEDED = ('effort_rate', 'braking_acceleration', 'inertia')  # of a joint with a motor
+
+
+def is_limit(key: str, value: float) -> bool:
+    """Tell whether a joint can be held to this limit; positions may be endless."""
+    if key in ('velocity', 'effort'):
+        return 0.0 < value < math.inf
+    return not math.isnan(value)
 
 
 def load_datasheet(path: Path) -> RobotSpec:
@@ -195,7 +202,7 @@ def _limits(joints: dict[str, JointSheet], model: Path) -> dict[str, tuple[float
             value = getattr(joint, key)
             if value == blank[key] and name in there:
                 value = getattr(there[name], key)
-            if math.isnan(value) or (key in ('velocity', 'effort') and not 0.0 < value < math.inf):
+            if not is_limit(key, value):
                 raise ValueError(f'joints.{name}.{key}: got {value}, and {model.name} has none: '
                                  'every motor needs one')
             found[key].append(value)

@@ -8,8 +8,10 @@ from pathlib import Path
 import mujoco
 import numpy as np
 from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.robots.mechanics import felt_inertia
 from rl_robot_ros.robots.model import load_spec
 from rl_robot_ros.robots.model import lock
+from rl_robot_ros.robots.urdf import LIMITS
 from rl_robot_ros.robots.urdf import parse_joints
 
 PERIOD = 0.005  # [s] control period of a robot that does not say its own
@@ -33,7 +35,7 @@ def robot_from_urdf(path: Path, stop_time: float = 0.4, gravity_compensated: boo
     if not joints:
         raise ValueError(f'{path} has no movable joint')
     for joint in joints.values():
-        for name in ('lower', 'upper', 'velocity', 'effort'):
+        for name in LIMITS:
             value = getattr(joint, name)
             if math.isnan(value) or (name in ('velocity', 'effort') and not value > 0.0):
                 raise ValueError(f'{path}: joint {joint.name} has {name} limit {value}; the '
@@ -63,8 +65,5 @@ def _inertia(path: Path, names: tuple[str, ...], home: tuple[float, ...]) -> tup
     joints = [model.joint(name) for name in names]
     for joint, value in zip(joints, home):
         data.qpos[joint.qposadr[0]] = value
-    mujoco.mj_forward(model, data)
-    mass = np.zeros((model.nv, model.nv))
-    mujoco.mj_fullM(model, data, mass)
-    felt = 1.0 / np.diag(np.linalg.inv(mass))
+    felt = felt_inertia(model, data)
     return tuple(float(felt[joint.dofadr[0]]) for joint in joints)

@@ -101,3 +101,13 @@ def _moved(model: mujoco.MjModel, data: mujoco.MjData, joint: int,
         offset = data.xipos[body] - centre  # the parallel axis theorem
         inertia += part * (offset @ offset * np.eye(3) - np.outer(offset, offset))
     return Moved(data.xaxis[joint].copy(), data.xanchor[joint].copy(), mass, centre, inertia)
+
+
+def felt_inertia(model: mujoco.MjModel, data: mujoco.MjData) -> Vector:
+    """Return 1 / (M^-1)_ii: what each motor feels while the other joints are free, shape (nv,)."""
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_comPos(model, data)
+    mujoco.mj_makeM(model, data)
+    mass = np.zeros((model.nv, model.nv))
+    mujoco.mj_fullM(model, data, mass)
+    return 1.0 / np.diag(np.linalg.inv(mass))

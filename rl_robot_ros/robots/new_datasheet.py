@@ -16,13 +16,15 @@ import numpy as np
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.config import to_parameters
 from rl_robot_ros.core.spec import Vector
-from rl_robot_ros.robots.checking import felt_inertia
 from rl_robot_ros.robots.datasheet import Datasheet
+from rl_robot_ros.robots.datasheet import is_limit
 from rl_robot_ros.robots.datasheet import JointSheet
+from rl_robot_ros.robots.mechanics import felt_inertia
 from rl_robot_ros.robots.mjcf import is_urdf
 from rl_robot_ros.robots.mjcf import joints_in
 from rl_robot_ros.robots.model import load_spec
 from rl_robot_ros.robots.model import lock
+from rl_robot_ros.robots.urdf import LIMITS
 from rl_robot_ros.robots.urdf import UrdfJoint
 import yaml
 
@@ -94,10 +96,9 @@ def _given(names: list[str], given: Mapping[str, str]) -> dict[str, dict[str, An
 
 
 def _joint(joint: UrdfJoint, given: Mapping[str, Any], felt: Vector, source: str) -> JointSheet:
-    limits = {key: given.get(key, getattr(joint, key))
-              for key in ('lower', 'upper', 'velocity', 'effort')}
+    limits = {key: given.get(key, getattr(joint, key)) for key in LIMITS}
     for key, value in limits.items():
-        if math.isnan(value) or (key in ('velocity', 'effort') and not 0.0 < value < math.inf):
+        if not is_limit(key, value):
             raise ValueError(f'joint {joint.name} has {key} limit {value} in {source}: give '
                              f'joints.{joint.name}.{key}=..., or joints.{key}=... for all')
     low, high = np.quantile(felt, (LOW, HIGH))

@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ElementTree
 from rl_robot_ros.core.spec import RobotSpec
 
 MOVABLE = ('revolute', 'continuous', 'prismatic')
+LIMITS = ('lower', 'upper', 'velocity', 'effort')
 
 
 class UrdfJoint(NamedTuple):
@@ -82,8 +83,7 @@ def _joints(root: ElementTree.Element) -> Iterator[UrdfJoint]:
         limit = element.find('limit')
         values = {} if limit is None else limit.attrib
         try:
-            number = {key: float(values.get(key, 'nan'))
-                      for key in ('lower', 'upper', 'velocity', 'effort')}
+            number = {key: float(values.get(key, 'nan')) for key in LIMITS}
         except ValueError:
             raise ValueError(f'joint {element.get("name")}: a limit is no number, '
                              f'got {dict(values)}') from None
@@ -132,4 +132,4 @@ def limits_of(joints: dict[str, UrdfJoint], names: Sequence[str]) -> list[tuple[
     if missing:
         raise ValueError('robot description does not limit every motor: ' + '; '.join(missing))
     return [tuple(getattr(joint, field) for joint in there)
-            for field in ('lower', 'upper', 'velocity', 'effort')]
+            for field in LIMITS]

@@ -19,15 +19,6 @@ from std_srvs.srv import Trigger
 pytestmark = pytest.mark.timeout(600)
 
 
-def call(graph, kind, name, **values):
-    """Call a service and return its answer."""
-    client = graph.monitor._node.create_client(kind, name)
-    graph.until(f'{name} is there', client.service_is_ready)
-    future = client.call_async(kind.Request(**values))
-    graph.until(f'{name} answers', future.done)
-    return future.result()
-
-
 def test_paced_episodes_change_without_a_fault(tmp_path):
     """The filter forgets the old pose when the simulator starts a new episode."""
     parameters = {'robot': 'arm7', 'task': 'reach', 'algorithm': 'random', 'sync.enabled': False,
@@ -62,7 +53,7 @@ def test_teleop_takes_over_then_a_stop_latches(tmp_path):
             return len(marked) and np.isclose(marked[:, layout.column('action')], 0.3).any()
         graph.until('rows of the person', taken_over)
 
-        assert call(graph, SetBool, 'safety_filter/stop', data=True).success
+        assert graph.call(SetBool, 'safety_filter/stop', data=True).success
         graph.until('the stop is reported', lambda: any(
             'stop service' in text for text in graph.monitor.warnings()))
         graph.until('the policy waits for the filter', lambda: graph.monitor.status[
@@ -73,7 +64,7 @@ def test_teleop_takes_over_then_a_stop_latches(tmp_path):
         time.sleep(1.0)  # five diagnostics
         graph.monitor.spin(0.1)
         assert graph.value('policy', 'rows') <= count + 1
-        assert call(graph, SetBool, 'safety_filter/stop', data=False).success
+        assert graph.call(SetBool, 'safety_filter/stop', data=False).success
         graph.until('rows again', lambda: graph.value('policy', 'rows') > count + 20)
 
 
@@ -85,27 +76,27 @@ def test_pause_save_resend_rollback_with_a_key(tmp_path):
                   'policy.key_file': str(key), 'learner.key_file': str(key)}
     with running(tmp_path, parameters) as graph:
         graph.until('updates', lambda: graph.value('learner', 'updates') > 50)
-        assert call(graph, Trigger, 'policy/rollback').success
-        assert call(graph, SetBool, 'learner/pause', data=True).success
+        assert graph.call(Trigger, 'policy/rollback').success
+        assert graph.call(SetBool, 'learner/pause', data=True).success
         graph.until('a pause', lambda: graph.value('learner', 'stage', '') == 'paused')
         time.sleep(0.5)
         updates = graph.value('learner', 'updates')
         assert len(list(tmp_path.glob('run/checkpoints/*.pt'))) == 1  # that of the start
-        assert call(graph, Trigger, 'learner/save').success
+        assert graph.call(Trigger, 'learner/save').success
         graph.until('a checkpoint while paused',
                     lambda: len(list(tmp_path.glob('run/checkpoints/*.pt'))) == 2)
         request = wire.weights_request(load_policy(tmp_path / 'run/policy.safetensors'))
-        result = call(graph, SetParametersAtomically, 'policy/set_weights',
-                      parameters=request.parameters).result
+        result = graph.call(SetParametersAtomically, 'policy/set_weights',
+                            parameters=request.parameters).result
         assert not result.successful and 'hmac' in result.reason
-        answer = call(graph, Trigger, 'policy/resend')
+        answer = graph.call(Trigger, 'policy/resend')
         assert answer.success and int(answer.message.split()[0]) > 50
         assert oldest_kept(answer.message)[1] == 0
         graph.until('rows are sent again', lambda: graph.value('policy', 'rows_resent') > 50)
         graph.until('the refusal is counted', lambda: graph.value('policy', 'refused_hmac') == 1)
         assert graph.value('learner', 'updates') <= updates + 16
-        assert call(graph, SetBool, 'learner/pause', data=False).success
+        assert graph.call(SetBool, 'learner/pause', data=False).success
         graph.until('learning', lambda: graph.value('learner', 'updates') > updates + 50)
         assert graph.value('learner', 'duplicates') > 0
         assert graph.value('learner', 'gaps') == 0
-        assert call(graph, Trigger, 'policy/label_success').success
+        assert graph.call(Trigger, 'policy/label_success').success

@@ -25,15 +25,6 @@ STANDING = 50  # states
 BRAKES_ON = 'stopped by service, brakes on'
 
 
-def call(graph, kind, name, **values):
-    """Call a service and return its answer."""
-    client = graph.monitor._node.create_client(kind, name)
-    graph.until(f'{name} is there', client.service_is_ready)
-    future = client.call_async(kind.Request(**values))
-    graph.until(f'{name} answers', future.done)
-    return future.result()
-
-
 def message(graph, node='safety_watchdog'):
     """Return what a node says in its diagnostics."""
     status = graph.monitor.status.get(node)
@@ -73,19 +64,19 @@ def test_hang_and_kill_of_the_filter_stop_the_robot(tmp_path):
 
         def see_it_move():
             answer = graph.until('reset', lambda: (
-                a := call(graph, Trigger, 'safety_watchdog/reset')).success and a)
+                a := graph.call(Trigger, 'safety_watchdog/reset')).success and a)
             assert 'mujoco_sim/stop is told to release' in answer.message
             states.clear()
             graph.until('the robot moves', lambda: moves(states))
 
         graph.until('the watchdog watches', lambda: message(graph) == 'watches')
         graph.until('the robot moves', lambda: moves(states))
-        assert call(graph, Trigger, 'safety_watchdog/reset').message == 'nothing to reset'
+        assert graph.call(Trigger, 'safety_watchdog/reset').message == 'nothing to reset'
         assert graph.value('safety_watchdog', 'trips') == 0
 
         graph.kill('safety_filter', signal.SIGSTOP)
         see_it_stop(1)
-        refusal = call(graph, Trigger, 'safety_watchdog/reset')
+        refusal = graph.call(Trigger, 'safety_watchdog/reset')
         assert not refusal.success and 'safety_filter is silent since' in refusal.message
         graph.kill('safety_filter', signal.SIGCONT)
         graph.until('the filter speaks', lambda: graph.value('safety_filter', 'phase'))
