@@ -32,6 +32,7 @@ class Imperfection:
     quantum: float = 0.0  # [rad] step of the encoder; velocity is rounded to quantum / period
     contact: float = 0.0  # [N] pushes at the tip, a tenth of the time
     dropped: float = 0.0  # part of the joint states that never arrive
+    pushed: float = 0.0  # part of its effort limit by which somebody pushes every joint
 
 
 class Plant:
@@ -74,6 +75,7 @@ class Plant:
         if self._gravity is not None:
             hold = self._gravity.gravity(self._seen).copy()
         self._queue = deque([hold] * self.imperfection.latency)
+        self._pushes = np.zeros_like(hold)
         mujoco.mj_forward(self.model, self.data)
 
     def observe(self) -> tuple[Vector, Vector] | None:
@@ -108,12 +110,24 @@ class Plant:
             push = self.rng.random() < 0.1
             self.data.xfrc_applied[self._tip, :3] = (
                 self.imperfection.contact * self.rng.standard_normal(3) if push else 0.0)
+        if self.imperfection.pushed:
+            self.data.qfrc_applied += self._push()
         over, fast = -np.inf, 0.0
         for _ in range(SUBSTEPS):
             mujoco.mj_step(self.model, self.data)
             over = max(over, float((np.abs(self.data.qpos - self._middle) - self._half).max()))
             fast = max(fast, float((np.abs(self.data.qvel) / limit).max()))
         return over, fast
+
+    def _push(self) -> Vector:
+        """Return what somebody pushes with, who means harm and changes their mind now and then."""
+        rng = self.rng
+        if rng.random() < 0.05:
+            ways = (rng.choice([-1.0, 1.0], len(self._pushes)), np.sign(self.data.qvel),
+                    np.sign(self.data.qpos - self._middle), -np.sign(self._pushes))
+            self._pushes = (self.imperfection.pushed * np.array(self.robot.effort_limit)
+                            * ways[rng.integers(len(ways))])
+        return self._pushes
 
 
 def uniform(robot: RobotSpec, rng: np.random.Generator) -> Policy:

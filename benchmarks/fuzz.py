@@ -213,7 +213,7 @@ def states(seed: int, count: int, kappa: float) -> Counter[str]:
     braking, period = np.array(certificate.braking), ARM.control_period
     lower = np.array(limits.position_lower) + config.position_margin
     upper = np.array(limits.position_upper) - config.position_margin
-    speed = (1.0 - config.velocity_margin) * np.array(limits.velocity)
+    speed = limits.usable_speed(config.velocity_margin, config.velocity_noise)
 
     def bound(position, velocity, sign):
         distance = upper - position if sign > 0 else position - lower

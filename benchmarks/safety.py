@@ -46,10 +46,12 @@ EXACT = Imperfection()
 DECLARED = Imperfection(mass_error=0.2, latency=1, velocity_noise=0.01)
 OUTSIDE = replace(DECLARED, friction=0.02, backlash=0.002, quantum=1e-4, contact=20.0,
                   dropped=0.05)
-PLANTS = {'exact': EXACT, 'declared': DECLARED, 'outside': OUTSIDE}
+PUSHED = replace(DECLARED, pushed=0.01)
+PLANTS = {'exact': EXACT, 'declared': DECLARED, 'pushed': PUSHED, 'outside': OUTSIDE}
 MEANING = {
     'exact': 'the model is right',
     'declared': 'masses +-20 % per link, 1 period of latency, velocity noise 0.01 rad/s',
+    'pushed': 'declared, and every joint pushed by 1 % of its effort limit, as declared too',
     'outside': 'declared, and dry friction 2 %, backlash 2 mrad, encoder steps 0.1 mrad, pushes '
                'of 20 N at the tip, 5 % of the states lost'}
 ARMS = ('planar2', 'ur5e', 'arm7')
@@ -95,7 +97,8 @@ HEAD = ('steps | beyond position | furthest beyond [rad] | over velocity | faste
 def configuration(robot: RobotSpec, plant: Imperfection) -> tuple[SafetyConfig, float]:
     """Return the default configuration with the declared errors, and the scale it certifies."""
     config = SafetyConfig(start_hold=0.0, fade_in=0.0, latency_periods=plant.latency,
-                          model_mass_error=plant.mass_error, command_timeout=0.2)
+                          model_mass_error=plant.mass_error, command_timeout=0.2,
+                          external_effort=plant.pushed)
     found = certify(robot, JointLimits.from_robot(robot), config, MujocoDynamics(robot),
                     search=True)
     # Just inside what certifies, in steps of a twentieth.

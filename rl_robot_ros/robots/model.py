@@ -30,7 +30,8 @@ def build_spec(robot: RobotSpec) -> mujoco.MjSpec:
     Cylinders become the capsules they enclose: the URDF format has no capsule, and round ends are
     cheaper and kinder in contact.  A joint that is not in the datasheet does not move.
 
-    :raises ValueError: the model does not move the joints of the datasheet, or has no such tip.
+    :raises ValueError: the model does not move the joints of the datasheet, or has no such tip, or
+        a prismatic joint has no end: unlike one that turns it never comes back to where it was.
     """
     path = model_path(robot)
     spec = load_spec(path)
@@ -42,6 +43,10 @@ def build_spec(robot: RobotSpec) -> mujoco.MjSpec:
         raise ValueError(f'robot {robot.name}: joints {missing} are not in {path.name}, '
                          f'which has {sorted(names)}')
     lock(spec, robot.joint_names)
+    for name, *ends in zip(robot.actuated, robot.position_lower, robot.position_upper):
+        if spec.joint(name).type == mujoco.mjtJoint.mjJNT_SLIDE and np.isinf(ends).any():
+            raise ValueError(f'robot {robot.name}: prismatic joint {name} has position limits '
+                             f'{ends}, both must be finite')
     links = [body.name for body in spec.bodies[1:]]
     if robot.tip_link and robot.tip_link not in links:
         raise ValueError(f'robot {robot.name}: tip_link {robot.tip_link!r} is no link of '

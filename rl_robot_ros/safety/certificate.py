@@ -6,10 +6,11 @@ have to stand against gravity, Coriolis forces and each other before anything is
 so the braking acceleration a_b is computed and not guessed: for every position q inside the limits
 and every velocity v up to the velocity limits,
 
-    (1 + e) (sum_j |M_ij(q)| a_b,j + |h_i(q, v)|) + e |g_i(q)| <= (1 - r) tau_i - tau_ext,i
+    (1 + e) (sum_j |M_ij(q)| (a_b,j + delta_j(q)) + |h_i(q, v)|) + e |g_i(q)| <= (1 - r) tau_i
 
 with e the declared relative error of masses, g the gravity that the robot compensates by its own
-(equally wrong) model, r a reserve.  Then *any* combination of joints can brake at once, and viable
+(equally wrong) model, r a reserve, delta what a declared push may accelerate a joint by
+(:mod:`rl_robot_ros.safety.push`).  Then *any* combination of joints can brake at once, and viable
 states stay viable (:mod:`rl_robot_ros.safety.viability`).  States are sampled evenly, half of them
 at the corners of the velocity limits, and from the worst ones a random search climbs on: evidence,
 not proof.
@@ -28,6 +29,7 @@ from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.limits import JointLimits
+from rl_robot_ros.safety.push import push_acceleration
 
 STEPS = 300  # of the search for worse states, per joint
 CLIMBS = 4  # at most, for the largest scale that certifies
@@ -130,32 +132,33 @@ class _Demand:
         self._dynamics = dynamics
         self._braking = np.array(robot.braking_acceleration)
         self._error = config.model_mass_error
-        # A part of the effort limit is for contact forces, another stays unused.
-        self.available = np.array(limits.effort) * (1.0 - config.effort_reserve
-                                                    - config.external_effort)
+        self.available = (1.0 - config.effort_reserve) * np.array(limits.effort)
+        self._push = config.external_effort * np.array(limits.effort)
 
     def terms(self, position: Vector, velocity: Vector) -> Vector:
         """
-        Return the terms of the inequality at one state, shape (5, n).
+        Return the terms of the inequality at one state, shape (6, n).
 
         Braking; the bias at standstill, its part that grows with the square of velocity
-        (Coriolis), its part that grows with velocity (damping); gravity that is compensated.
+        (Coriolis), its part that grows with velocity (damping); gravity that is compensated;
+        standing against a push.
         """
         mass, bias = self._dynamics.evaluate(position, velocity)
         brake, forward = np.abs(mass) @ self._braking, bias.copy()
+        push = np.abs(mass) @ push_acceleration(mass, self._push, self._error)
         backward = self._dynamics.evaluate(position, -velocity)[1].copy()
         still = self._dynamics.evaluate(position, np.zeros_like(velocity))[1].copy()
         gravity = (self._dynamics.gravity(position) if self._dynamics.compensated
                    else np.zeros_like(still))
         result: Vector = np.stack((brake, still, 0.5 * (forward + backward) - still,
-                                   0.5 * (forward - backward), gravity))
+                                   0.5 * (forward - backward), gravity, push))
         return result
 
     def standing(self, terms: Vector, scale: float) -> Vector:
-        """Return the effort [N m or N] that is needed besides braking; terms of shape (5, ...)."""
-        _, still, square, linear, gravity = terms
+        """Return the effort [N m or N] that is needed besides braking; terms of shape (6, ...)."""
+        _, still, square, linear, gravity, push = terms
         bias = np.abs(still + scale * scale * square + scale * linear)
-        result: Vector = (1.0 + self._error) * bias + self._error * np.abs(gravity)
+        result: Vector = (1.0 + self._error) * (bias + push) + self._error * np.abs(gravity)
         return result
 
     def braking(self, terms: Vector) -> Vector:
@@ -228,9 +231,8 @@ class _States:
     def __init__(self, limits: JointLimits, config: SafetyConfig, demand: _Demand) -> None:
         size = len(limits.joints)
         unit = quasi_random(config.certificate_samples, 2 * size, config.certificate_seed)
-        # A joint that turns for ever repeats itself after one turn.
-        self._lower = np.nan_to_num(np.array(limits.position_lower), neginf=-np.pi)
-        self._upper = np.nan_to_num(np.array(limits.position_upper), posinf=np.pi)
+        self._lower, self._upper = one_turn(np.array(limits.position_lower),
+                                            np.array(limits.position_upper))
         self.position = self._lower + unit[:, :size] * (self._upper - self._lower)
         self.velocity = 2.0 * unit[:, size:] - 1.0  # in parts of the velocity limits
         # Half of them in the corners.
@@ -267,6 +269,19 @@ class _States:
             if room < least:
                 position, velocity, found, least = q, v, terms, room
         return position, velocity, found
+
+
+def one_turn(lower: Vector, upper: Vector) -> tuple[Vector, Vector]:
+    """
+    Return limits with ends [rad or m]; a joint that turns for ever repeats itself after one turn.
+
+    :param lower: ``-inf`` where there is none.
+    :param upper: ``inf`` where there is none.
+    """
+    endless = np.isinf(lower) & np.isinf(upper)
+    low = np.where(np.isinf(lower), np.where(endless, -np.pi, upper - 2.0 * np.pi), lower)
+    high = np.where(np.isinf(upper), np.where(endless, np.pi, lower + 2.0 * np.pi), upper)
+    return low, high
 
 
 def quasi_random(count: int, size: int, seed: int) -> Vector:

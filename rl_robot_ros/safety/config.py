@@ -43,6 +43,9 @@ class SafetyConfig:
         unit='rad or m', low=0.0, high=1.0)
     velocity_margin: float = option(
         0.12, 'part of the velocity limit that is kept free', low=0.0, high=0.9)
+    velocity_noise: float = option(
+        0.01, 'error of a measured velocity (its standard deviation); as much more of the '
+        'velocity limit is kept free, model mode', unit='rad/s or m/s', low=0.0, high=10.0)
     envelope_gain: float = option(
         0.3, 'part of a velocity error that the limits may take away in one control period; '
         'more is stiffer, and chatters when joints are coupled or commands are late',
@@ -113,7 +116,8 @@ class SafetyConfig:
     effort_reserve: float = option(
         0.03, 'part of the effort limits that the certificate leaves unused', low=0.0, high=0.9)
     external_effort: float = option(
-        0.0, 'part of the effort limits that contact forces may need', low=0.0, high=0.9)
+        0.0, 'largest push on each joint, as part of its effort limit, that must not lead out of '
+        'the limits; costs braking, range and speed', low=0.0, high=0.9)
     min_braking: float = option(
         0.1, 'part of the braking acceleration of the datasheet that must be certified',
         low=0.01, high=1.0)

@@ -54,8 +54,8 @@ class Delivery:
         self._asked = np.empty_like(self._upper)
         self.applied = np.zeros_like(self._upper)  # [N m or N] on top of gravity, the last one
 
-    def deliver(self, wanted: Vector, braking: bool, limited: bool, position: Vector
-                ) -> Delivered:
+    def deliver(self, wanted: Vector, braking: bool, limited: bool, position: Vector,
+                following: bool = True) -> Delivered:
         """
         Apply every limit to `wanted`.
 
@@ -64,6 +64,7 @@ class Delivery:
         :param limited: whether the limit has seen a state that can be trusted; where not, only the
             effort limit is left.
         :param position: [rad or m] where gravity acts, the best that is known.
+        :param following: whether this follows a request; False where the robot is held.
         """
         out = self._out
         np.subtract(self.applied, self._rate_step, out=self._rate_low)
@@ -79,7 +80,7 @@ class Delivery:
             out += gravity
         before = out.tobytes()
         if limited:
-            self._limit.limit(out)
+            self._limit.limit(out, following)
         clamp(out, self._lower, self._upper, out)
         motor = out.copy()
         untouched = out.tobytes() == before

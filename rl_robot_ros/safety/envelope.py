@@ -35,11 +35,12 @@ class EffortLimit(Protocol):
         """
         ...
 
-    def limit(self, effort: Vector) -> None:
+    def limit(self, effort: Vector, following: bool = True) -> None:
         """
         Change `effort` in place where the last state does not allow it, and nowhere else.
 
         :param effort: [N m or N] per actuated joint as the controller is told, finite.
+        :param following: whether it follows a request, rather than holding the robot still.
         """
         ...
 
@@ -152,7 +153,7 @@ class BrakingEnvelope:
         np.minimum(integral, self._integral_high, out=integral)
         np.add(bounds, integral, out=bounds)
 
-    def limit(self, effort: Vector) -> None:
+    def limit(self, effort: Vector, following: bool = True) -> None:
         """Bring `effort` into the bounds, in place."""
         np.maximum(effort, self._to_lower, out=effort)
         np.minimum(effort, self._to_upper, out=effort)

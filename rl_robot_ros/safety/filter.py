@@ -73,7 +73,8 @@ class SafetyFilter:
         self._model = make_model_limit(robot, limits, self.config, dynamics, certificate, geometry,
                                        collision)
         self._limit = self._model or BrakingEnvelope(robot, self.limits, self.config)
-        self._monitor = StateMonitor(robot, self.limits, self.config)
+        # What a sensor can have seen does not change with a scale; what is too fast does.
+        self._monitor = StateMonitor(robot, limits, self.config)
         self._hold = ControlledStop(robot, self.limits, self.config,
                                     self._limit.braking_acceleration,
                                     dynamics if self._model else None)
@@ -186,11 +187,11 @@ class SafetyFilter:
         Phase, stop, effort rate and counters go on; detectors and limits begin anew.
         """
         self._machine.take_over(old._machine)
-        self._monitor.position[:] = old._monitor.position
-        self._monitor.velocity[:] = old._monitor.velocity
-        self._monitor.complaint = old._monitor.complaint
+        self._monitor.take_over(old._monitor)
         self._delivery.applied[:] = old._delivery.applied
         self.set_lockstep(old._lockstep)
+        if self._model is not None and old._model is not None:
+            self._model.take_over(old._model)
         self._usable, self._answered, self._periods = old._usable, old._answered, old._periods
         self._see_again()
         self.counters.update(old.counters)
@@ -298,7 +299,7 @@ class SafetyFilter:
         held = source == 'hold' or source == 'stop'
         effort, motor, reason = self._delivery.deliver(
             wanted, held and machine.stopping, self._usable,
-            monitor.position if self._usable else self._hold.target)
+            monitor.position if self._usable else self._hold.target, not held)
         self._check_model()
         if held:
             return Verdict(effort, source, True,

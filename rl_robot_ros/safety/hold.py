@@ -49,7 +49,8 @@ class ControlledStop:
         self._period = robot.control_period
         self._continuous = np.isinf(limits.position_lower) & np.isinf(limits.position_upper)
         self._blind_periods = math.ceil(config.blind_brake / robot.control_period)
-        self._still = config.standstill * velocity
+        # Of the datasheet's limit: slower limits do not make a measurement less noisy.
+        self._still = config.standstill * np.array(robot.velocity_limit)
         self.target = np.zeros_like(velocity)  # [rad or m] where the reference is
         self._speed = np.zeros_like(velocity)
         self._acceleration = np.zeros_like(velocity)

@@ -10,7 +10,9 @@ from dataclasses import replace
 import math
 from typing import Any
 
+import numpy as np
 from rl_robot_ros.core.spec import RobotSpec
+from rl_robot_ros.core.spec import Vector
 
 # flag of ros2_control's joint_limits.yaml -> the keys that it switches on
 ENFORCED = {
@@ -102,6 +104,23 @@ class JointLimits:
     def slowed(self, scale: float) -> JointLimits:
         """Return a copy with velocity limits times `scale`, in (0, 1]."""
         return replace(self, velocity=tuple(scale * value for value in self.velocity))
+
+    def usable_speed(self, margin: float, noise: float) -> Vector:
+        """
+        Return how fast each joint may be measured to move [rad/s or m/s].
+
+        :param margin: part of the velocity limit that is kept free.
+        :param noise: [rad/s or m/s] error of a measured velocity.
+        :raises ValueError: nothing is left.
+        """
+        speed: Vector = (1.0 - margin) * np.array(self.velocity) - noise
+        for joint, limit, left in zip(self.joints, self.velocity, speed):
+            if not left > 0.0:
+                raise ValueError(
+                    f'{joint}: nothing is left of its velocity limit of {limit:.3g} after '
+                    f'safety.velocity_margin ({margin:g} of it) and safety.velocity_noise '
+                    f'({noise:g}); raise safety.velocity_scale or lower one of these')
+        return speed
 
     def intersected(self, lower: Sequence[float], upper: Sequence[float],
                     velocity: Sequence[float], effort: Sequence[float]) -> JointLimits:

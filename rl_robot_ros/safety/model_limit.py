@@ -15,12 +15,16 @@ from rl_robot_ros.safety.collision import CollisionLimit
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.observer import DisturbanceObserver
+from rl_robot_ros.safety.push import push_acceleration
+from rl_robot_ros.safety.push import upper_bound_if_pushed
 from rl_robot_ros.safety.torque_map import feasible_effort
+from rl_robot_ros.safety.viability import braking_box
 from rl_robot_ros.safety.viability import upper_bound
 
 VIABILITY = 'limited to what can still be braked'
 COLLISION = 'limited to keep clear of a collision'
 COME_BACK = 5.0  # [1/s] part of the way back within its margin that a joint must cover
+FASTEST_BACK = 0.1  # [rad/s or m/s] that this may ask for
 
 
 class Seen(NamedTuple):
@@ -30,6 +34,7 @@ class Seen(NamedTuple):
     velocity: Vector  # [rad/s or m/s]
     mass: Vector  # [kg m^2, kg m or kg]
     bias: Vector  # [N m or N] with what the observer has learnt
+    push: Vector  # [rad/s^2 or m/s^2] most that a declared push may add either way
 
 
 class ViabilityLimit:
@@ -41,6 +46,9 @@ class ViabilityLimit:
     stays viable (see `viability`); (3) where the wanted effort would accelerate a joint beyond its
     bounds, return a feasible effort that does not (see `torque_map`).  An effort that respects the
     bounds is not touched.  What holds, and under which assumptions: `docs/safety.md`.
+
+    A joint that got into its margin must come back out of it while requests are followed, or long
+    pushes would let it creep on; whoever stands still, or was put there, is left alone.
 
     :param robot: datasheet.
     :param limits: position, velocity and effort limits.
@@ -75,26 +83,41 @@ class ViabilityLimit:
         self._margin_limit = np.stack((upper, -lower))
         self._outside = np.stack((np.array(limits.position_upper),
                                   -np.array(limits.position_lower)))
-        speed = (1.0 - config.velocity_margin) * np.array(limits.velocity)
+        speed = limits.usable_speed(config.velocity_margin, config.velocity_noise)
         self._speed = np.stack((speed, speed))
         self._recover = np.minimum(config.recover_velocity, self._speed)
+        self._fastest_back = np.minimum(FASTEST_BACK, 0.5 * self._speed)
         self._braking = np.stack((self.braking_acceleration,) * 2)
         self._gentle = self._braking_row = self.braking_acceleration
+        self._extra_braking = config.extra_braking
         self._hard = self._gentle + config.extra_braking
         self._twice_braking = 2.0 * self._braking
         self._towards, self._distance = np.empty((2, 2, size))
         self._effort_limit = np.array(limits.effort)
+        self._push_effort = config.external_effort * self._effort_limit
+        self._pushes = config.external_effort > 0.0
+        self._mass_error = config.model_mass_error
+        self._no_push = np.zeros(size)
         self._in_flight: deque[Vector] = deque(maxlen=self._latency)
         self._seen: Seen
+        self._been_inside = np.zeros((2, size), dtype=np.bool_)  # of the margin, since it began
+        self._settled = False  # all have
         self.recovering = True
 
     def begin(self) -> None:
         """Forget; the joints may start outside their limits, and come back slowly."""
         self.observer.begin()
         self._in_flight.clear()
+        self._been_inside[:] = False
+        self._settled = False
         self.recovering = True
         if self.collision is not None:
             self.collision.begin()
+
+    def take_over(self, old: ViabilityLimit) -> None:
+        """Go on with what another limit has sent and learnt; margins begin anew."""
+        self._in_flight.extend(old._in_flight)
+        self.observer.acceleration[:] = old.observer.acceleration
 
     def status(self, position: Vector) -> dict[str, str | int | float]:
         """Tell what is certified, how far off the model is, and what is nearest."""
@@ -136,24 +159,24 @@ class ViabilityLimit:
                 self._in_flight.append(self._in_flight[-1])  # it stayed applied
         self._seen = self._when_it_acts(position, velocity)
 
-    def limit(self, effort: Vector) -> None:
+    def limit(self, effort: Vector, following: bool = True) -> None:
         """
         Change `effort` in place where it would make a joint unstoppable from the state seen last.
 
         :param effort: [N m or N] as the controller is told, gravity included where it is not
             compensated.
+        :param following: whether it follows a request; a robot that is held still is not moved
+            out of its margins.
         """
         self.reason = VIABILITY
-        position, velocity, mass, bias = self._seen
+        position, velocity, mass, bias, _ = self._seen
         clamp(effort, -self._effort_limit, self._effort_limit, effort)
         acceleration = self.dynamics.solve(effort - bias)
         if not self._surely_viable(position, velocity, acceleration):
-            lower, upper = self._bounds(position, velocity)
-            box = _box(lower, upper, self._hard)
-            clipped = clamp(acceleration, *box)
+            hard, gentle = self._boxes(self._horizon, following)
+            clipped = clamp(acceleration, *hard)
             if (clipped != acceleration).any():
-                effort[:] = feasible_effort(clipped, mass, bias, box,
-                                            _box(lower, upper, self._gentle), self._effort_limit)
+                effort[:] = feasible_effort(clipped, mass, bias, hard, gentle, self._effort_limit)
                 acceleration = self.dynamics.solve(effort - bias)
         if self.collision is not None and self._keep_clear(effort, acceleration):
             acceleration = self.dynamics.solve(effort - bias)
@@ -164,18 +187,19 @@ class ViabilityLimit:
         """
         Slide `effort` towards braking where it would lead into something; says whether it did.
 
-        Both ends respect all bounds, which are convex, so what lies between does too.
+        Both ends respect all bounds, which are convex, so what lies between does too.  The bounds
+        of braking are those of one period, which a viable state leaves braking itself; and
+        nothing is driven out of its margin, for that way may lead into something.
         """
         assert self.collision is not None
-        position, velocity, mass, bias = self._seen
+        position, velocity, mass, bias, _ = self._seen
         brake = self.collision.path.brake(velocity)
         scale = self.collision.scale(position, velocity, brake, acceleration)
         if scale == 1.0:
             return False
-        lower, upper = self._bounds(position, velocity)
-        hard = _box(lower, upper, self._hard)
-        backup = feasible_effort(clamp(brake, *hard), mass, bias, hard,
-                                 _box(lower, upper, self._gentle), self._effort_limit)
+        hard, gentle = self._boxes(self._period, following=False)
+        backup = feasible_effort(clamp(brake, *hard), mass, bias, hard, gentle,
+                                 self._effort_limit)
         effort[:] = backup + scale * (effort - backup)
         self.reason = COLLISION
         return True
@@ -184,7 +208,7 @@ class ViabilityLimit:
         """Roll the state forward to when a command sent now begins to act."""
         mass, bias = self._evaluate(position, velocity)
         if not self._latency:
-            return Seen(position.copy(), velocity.copy(), mass, bias)
+            return Seen(position.copy(), velocity.copy(), mass, bias, self._push(mass))
         while len(self._in_flight) < self._latency:
             self._in_flight.append(bias.copy())  # nothing known: as if it kept its velocity
         period, first = self._period, True
@@ -196,7 +220,15 @@ class ViabilityLimit:
             position = position + period * velocity + (0.5 * period * period) * acceleration
             velocity = velocity + period * acceleration
             mass, bias = self._evaluate(position, velocity)
-        return Seen(position, velocity, mass, bias)
+        return Seen(position, velocity, mass, bias, self._push(mass))
+
+    def _push(self, mass: Vector) -> Vector:
+        """Return what a declared push may add; the observer may learn as much on top."""
+        if not self._pushes:
+            return self._no_push
+        push = push_acceleration(mass, self._push_effort, self._mass_error)
+        self.observer.most = self._extra_braking + push
+        return push
 
     def _evaluate(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
         """Return mass, and bias with what the observer has learnt."""
@@ -212,7 +244,7 @@ class ViabilityLimit:
         than it is at the end, by no more than |w| t / 2: that room is asked for too.  No means
         that the exact bounds must say.
         """
-        if self.recovering:
+        if self.recovering or self._pushes or not self._settled:
             return False
         horizon, distance, towards = self._horizon, self._distance, self._towards
         end = velocity + horizon * acceleration
@@ -226,26 +258,38 @@ class ViabilityLimit:
         np.add(towards, (horizon * self._braking_row) * speed, out=towards)
         return bool((towards <= distance).all()) and bool((speed <= self._speed[0]).all())
 
-    def _bounds(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
+    def _boxes(self, horizon: float, following: bool
+               ) -> tuple[tuple[Vector, Vector], tuple[Vector, Vector]]:
+        """Return the bounds that keep every joint viable, by all the braking and the certified."""
+        lower, upper = self._bounds(horizon, following)
+        hard, gentle = self._hard, self._gentle
+        if self._pushes:
+            against = self._seen.push + np.abs(self.observer.acceleration)
+            hard, gentle = hard + against, gentle + against
+        return braking_box(lower, upper, hard), braking_box(lower, upper, gentle)
+
+    def _bounds(self, horizon: float, following: bool) -> tuple[Vector, Vector]:
         """Return the lowest and the highest acceleration that keep every joint viable."""
-        towards = self._sign * position
-        speed = self._speed
+        seen = self._seen
+        towards, velocity = self._sign * seen.position, self._sign * seen.velocity
+        distance, speed = self._margin_limit - towards, self._speed
+        if not self._settled:
+            self._been_inside |= distance > 0.0
+            self._settled = bool(self._been_inside.all())
         if self.recovering:
             # The way back in from above the upper limit is motion towards the lower one.
             outside = (towards > self._outside)[::-1]
             speed = np.where(outside, self._recover, speed)
             self.recovering = bool(outside.any())
-        bound = upper_bound(self._margin_limit - towards, self._sign * velocity, speed,
-                            self._braking, self._horizon,
-                            0.0 if self.recovering else COME_BACK)
+        back: Vector | float = 0.0
+        if following:
+            back = clamp(-COME_BACK * distance, 0.0, self._fastest_back)
+            if not self._settled:
+                back *= self._been_inside
+        bound = upper_bound(distance, velocity, speed, self._braking, horizon, back)
+        if self._pushes:
+            push = np.maximum(seen.push - self._sign * self.observer.acceleration, 0.0)
+            pushed = upper_bound_if_pushed(distance, velocity, speed, self._braking,
+                                           self._period, push, self._latency * self._period)
+            np.minimum(bound, pushed, out=bound, where=self._been_inside)
         return -bound[1], bound[0]
-
-
-def _box(lower: Vector, upper: Vector, most: Vector) -> tuple[Vector, Vector]:
-    """Let bounds ask for no more than `most` braking; where they cross, meet in the middle."""
-    lower, upper = np.minimum(lower, most), np.maximum(upper, -most)
-    crossed = lower > upper
-    if crossed.any():
-        middle = 0.5 * (lower + upper)
-        lower, upper = np.where(crossed, middle, lower), np.where(crossed, middle, upper)
-    return lower, upper

@@ -67,7 +67,8 @@ class StateMonitor:
                                  FURTHEST)
         self._lower = np.maximum(np.array(limits.position_lower) - config.position_tolerance,
                                  -FURTHEST)
-        velocity = np.array(limits.velocity)
+        velocity = np.array(limits.velocity)  # scales what a sensor can have seen
+        self._too_fast = (1.0 + config.velocity_tolerance) * config.velocity_scale * velocity
         continuous = np.isinf(limits.position_upper) & np.isinf(limits.position_lower)
         self._continuous = continuous if continuous.any() else None
         self._keep = 1.0 - 1.0 / config.consistency_window
@@ -77,7 +78,7 @@ class StateMonitor:
         self._allowed[JUMP] = self._jump
         self._allowed[DRIFT] = (config.velocity_consistency * velocity * self._period
                                 * config.consistency_window)
-        self._allowed[SPEED] = (1.0 + config.velocity_tolerance) * velocity
+        self._allowed[SPEED] = self._too_fast
         self._seen = np.zeros_like(self._allowed)
         self._jumped, self._drifted, self._speed, self._above, self._below = self._seen
         self._good = np.ones(self._allowed.shape, dtype=np.bool_)
@@ -106,9 +107,18 @@ class StateMonitor:
         """Take the next state as the first one, wherever it is, but keep the complaint."""
         self._first = True
         self._rejected = 0
-        self._recovering = False
+        self._recovering = self._slowing = False
+        self._allowed[SPEED] = self._too_fast
         self._allowed[ABOVE] = self._upper
         self._allowed[BELOW] = -self._lower
+
+    def take_over(self, old: StateMonitor) -> None:
+        """Go on with the state of another monitor; what is too fast now may slow down first."""
+        self.position[:] = old.position
+        self.velocity[:] = old.velocity
+        self.complaint = old.complaint
+        np.maximum(old._allowed[SPEED], self._too_fast, out=self._allowed[SPEED])
+        self._slowing = True
 
     def lost(self, reason: str) -> Finding:
         """Report that there is no state: unusable, and fatal."""
@@ -217,11 +227,20 @@ class StateMonitor:
         self.velocity[:] = v
         self._first = False
         self._rejected = 0
+        if self._slowing:
+            self._narrow(v)
         if self._recovering:
             margin = self._config.position_tolerance
             for row, limit, value in ((ABOVE, self._upper, q), (BELOW, -self._lower, -q)):
                 np.minimum(self._allowed[row], value + margin, out=self._allowed[row])
                 np.maximum(self._allowed[row], limit, out=self._allowed[row])
+
+    def _narrow(self, v: Vector) -> None:
+        """Let the allowed speed fall with the joints that were faster than it."""
+        still_fast = (1.0 + self._config.velocity_tolerance) * np.abs(v)
+        allowed = self._allowed[SPEED]
+        np.minimum(allowed, np.maximum(still_fast, self._too_fast), out=allowed)
+        self._slowing = bool((allowed > self._too_fast).any())
 
     def _reject(self, reason: str, periods: int) -> Finding:
         """Bridge one bad state; several in a row are a fault."""

@@ -18,11 +18,11 @@ class DisturbanceObserver:
 
     :param size: number of joints.
     :param gain: part of a new difference that is believed.
-    :param most: [rad/s^2 or m/s^2] clamp; a disturbance this large is a model that does not
-        fit; 0 learns nothing and finds nothing.
+    :param most: [rad/s^2 or m/s^2] clamp, for all joints or one each; a disturbance this large is
+        a model that does not fit; 0 learns nothing and finds nothing.
     """
 
-    def __init__(self, size: int, gain: float, most: float) -> None:
+    def __init__(self, size: int, gain: float, most: Vector | float) -> None:
         self.gain = gain
         self.most = most
         self.acceleration = np.zeros(size)  # [rad/s^2 or m/s^2] the estimate
@@ -61,5 +61,5 @@ class DisturbanceObserver:
         np.multiply(difference, self.gain, out=difference)
         np.add(estimate, difference, out=estimate)
         clamp(estimate, -self.most, self.most, estimate)
-        at_limit = 0.0 < self.most <= np.abs(estimate).max()
+        at_limit = bool(((np.abs(estimate) >= self.most) & (estimate != 0.0)).any())
         self.saturated = self.saturated + 1 if at_limit else 0

@@ -19,6 +19,7 @@ TIGHTER = {
     'max_invalid_states': DOWN,
     'position_margin': UP,
     'velocity_margin': UP,
+    'velocity_noise': UP,
     'transport_delay': UP,  # more of it makes every braking distance longer
     'recover_velocity': DOWN,
     'standstill': DOWN,

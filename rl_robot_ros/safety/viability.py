@@ -23,7 +23,7 @@ TINY = 1e-12  # keeps 0 / 0 out of a joint that stands exactly on its limit
 
 
 def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vector,
-                horizon: float, come_back: float = 0.0) -> Vector:
+                horizon: float, back: Vector | float = 0.0) -> Vector:
     r"""
     Return the largest acceleration that keeps a joint viable towards one limit.
 
@@ -37,9 +37,9 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     - the way in between: a joint that turns round inside the horizon must do so before the limit,
       a <= -v^2 / (2 d).
 
-    Beyond the limit (d <= 0) the joint may not move further out, v + t a <= `come_back` d.  With a
-    rate of zero it may come back as it likes; then errors of model and measurement may carry a
-    joint that is pushed for long further and further out.
+    Beyond the limit (d <= 0) the joint may not move further out, v + t a <= -`back`.  With zero it
+    may come back as it likes; then errors of model and measurement may carry a joint that is
+    pushed for long further and further out.
 
     Held for a horizon of several periods although it is renewed each period: that is what forgives
     a model whose inertia is too small.  It stays sound, since 2 a_b d - v^2 falls monotonically
@@ -50,7 +50,7 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     :param speed: [rad/s or m/s] velocity limit, positive.
     :param braking: [rad/s^2 or m/s^2] certified braking acceleration a_b, positive.
     :param horizon: [s] for which the acceleration is taken to be held.
-    :param come_back: [1/s] how fast a joint beyond the limit must come back, per distance.
+    :param back: [rad/s or m/s] how fast a joint beyond the limit must come back, 0 or more.
     :returns: [rad/s^2 or m/s^2], the shape of `distance`.
     """
     turn = velocity * (-1.0 / horizon)  # stands still at the end of the horizon
@@ -65,10 +65,23 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     arrives = left * (2.0 / (horizon * horizon))  # reaches the limit at the end of the horizon
     turns = np.minimum(velocity * velocity / np.minimum(-2.0 * distance, -TINY), turn)
     between = np.where(arrives > turn, arrives, turns)
-    back = turn + (come_back / horizon) * np.minimum(distance, 0.0)
-    inside = np.where(distance > 0.0, np.minimum(viable, between), back)
+    inside = np.where(distance > 0.0, np.minimum(viable, between), turn - back / horizon)
     bound: Vector = np.minimum(inside, (speed - velocity) / horizon)
     return bound
+
+
+def braking_box(lower: Vector, upper: Vector, most: Vector) -> tuple[Vector, Vector]:
+    """
+    Let bounds ask for no more than `most` braking; where they cross, meet in the middle.
+
+    :param lower: [rad/s^2 or m/s^2] lowest acceleration, shape (n,), like the other two.
+    """
+    lower, upper = np.minimum(lower, most), np.maximum(upper, -most)
+    crossed = lower > upper
+    if crossed.any():
+        middle = 0.5 * (lower + upper)
+        lower, upper = np.where(crossed, middle, lower), np.where(crossed, middle, upper)
+    return lower, upper
 
 
 def is_viable(distance: Vector, velocity: Vector, speed: Vector, braking: Vector,

@@ -51,7 +51,8 @@ def test_with_a_model_it_is_certified_or_takes_the_certificate(mode):
     assert limit.certificate == CERTIFICATE and limit.collision is None
     given = replace(CERTIFICATE, braking=(3.0, 2.0))
     assert make(Coupled(), given).braking_acceleration.tolist() == [3.0, 2.0]
-    slow = make(Coupled(), given, velocity_scale=0.5, velocity_margin=0.0)
+    slow = make(Coupled(), given, velocity_scale=0.5, velocity_margin=0.0,
+                velocity_noise=0.0)
     assert slow._speed.tolist() == [[1.0, 1.0]] * 2
 
 

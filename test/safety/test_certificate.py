@@ -11,6 +11,7 @@ from rl_robot_ros.safety import SafetyConfig
 from rl_robot_ros.safety import SafetyFilter
 from rl_robot_ros.safety.certificate import CertificateError
 from rl_robot_ros.safety.certificate import certify
+from rl_robot_ros.safety.certificate import one_turn
 from rl_robot_ros.safety.certificate import quasi_random
 from rl_robot_ros.safety.certificate import require_certificate
 
@@ -128,3 +129,12 @@ def test_the_points_fill_the_cube_evenly():
     counts = np.histogramdd(points, bins=4, range=[(0.0, 1.0)] * 3)[0]
     assert counts.min() > 52 and counts.max() < 76, '64 in each of 64 boxes'
     assert not np.array_equal(points, quasi_random(4096, 3, 1))
+
+
+@pytest.mark.parametrize('lower, upper, expected', [
+    (-np.inf, np.inf, (-np.pi, np.pi)), (4.0, np.inf, (4.0, 4.0 + 2.0 * np.pi)),
+    (-np.inf, -5.0, (-5.0 - 2.0 * np.pi, -5.0)), (-1.0, 2.0, (-1.0, 2.0))])
+def test_a_joint_without_an_end_is_looked_at_over_one_turn_from_the_end_it_has(
+        lower, upper, expected):
+    low, high = one_turn(np.array([lower]), np.array([upper]))
+    assert (low[0], high[0]) == expected

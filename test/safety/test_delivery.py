@@ -23,7 +23,7 @@ class Limit:
     def begin(self):
         pass
 
-    def limit(self, effort):
+    def limit(self, effort, following=True):
         effort[:] = self.change(effort)
 
     def sent(self, effort):

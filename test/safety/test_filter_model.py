@@ -131,3 +131,56 @@ def test_limits_that_forgot_everything_answer_the_state_that_waits():
     verdict = filter_.answer(None)
     assert np.isfinite(verdict.effort).all()
     assert len(filter_._model._in_flight) == 2, 'as after a first state'
+
+
+@pytest.mark.parametrize('margin', [0.1, 0.4])
+@pytest.mark.parametrize('how', ['stop', 'idle', 'zero'])
+def test_a_robot_that_stands_in_its_margin_stays_there(how, margin):
+    """Started there, or because the margin grew under it while it was ACTIVE."""
+    for raised in (False, True):
+        joints = Joints(position_margin=0.01 if raised else margin)
+        joints.position = where = np.array([1.45, 0.0])
+        request = None if how != 'zero' else Coupled.pull
+        if raised:
+            joints.run(3, ASKED * 0.0 + Coupled.pull)
+            new = SafetyFilter(ROBOT, config=replace(CONFIG, position_margin=margin),
+                               dynamics=joints.dynamics, certificate=CERTIFICATE)
+            new.take_over(joints.filter)
+            joints.filter = new
+        if how == 'stop':
+            joints.filter.stop('button')
+        joints.run(100, request)
+        assert joints.position == pytest.approx(where, abs=1e-4)
+        assert np.abs(joints.velocity).max() < 1e-3
+
+
+@pytest.mark.parametrize('scale', [0.5, 0.2, 0.05])
+def test_a_velocity_scale_that_is_lowered_on_the_way_slows_the_robot_down(scale):
+    joints, push = Joints(), np.array([80.0, -40.0])
+    joints.run(60, push)
+    fast = np.abs(joints.velocity).max()
+    assert fast > 1.5
+    new = SafetyFilter(ROBOT, config=replace(CONFIG, velocity_scale=scale),
+                       dynamics=joints.dynamics, certificate=CERTIFICATE)
+    new.take_over(joints.filter)
+    joints.filter = new
+    for _ in range(60):
+        verdict = joints.run(1, push)
+        assert verdict.source == 'policy', joints.filter.reason
+        assert new.status()['complaint'] == '' and np.abs(joints.velocity).max() < fast + 1e-6
+    assert (np.abs(joints.velocity) <= scale * 2.0).all()
+    joints.velocity = np.array([3.0 * scale * 2.0, 0.0])  # too fast now is too fast again
+    joints.run(1, push)
+    assert new.phase is Phase.FAULT and 'velocity is far over its limit' in new.reason
+
+
+def test_what_was_sent_and_learnt_is_not_forgotten_by_a_change_of_options():
+    joints = Joints(observer_gain=0.5, push=2.0)
+    joints.run(30, ASKED)
+    old = joints.filter._limit
+    new = SafetyFilter(ROBOT, config=CONFIG, dynamics=joints.dynamics, certificate=CERTIFICATE)
+    new.take_over(joints.filter)
+    learnt = old.observer.acceleration
+    assert learnt.any() and new._limit.observer.acceleration.tolist() == learnt.tolist()
+    assert [list(sent) for sent in new._limit._in_flight] == [
+        list(sent) for sent in old._in_flight]

@@ -147,3 +147,12 @@ def test_limits_with_nothing_between_them_are_refused():
 def test_limits_do_not_change():
     with pytest.raises(FrozenInstanceError):
         LIMITS.velocity = (9.0,) * 3
+
+
+def test_margin_and_noise_are_kept_free_of_the_velocity_limit():
+    limits = JointLimits.from_robot(make_robot(2, velocity_limit=(2.0, 0.1)))
+    assert limits.usable_speed(0.1, 0.02) == pytest.approx([1.78, 0.07])
+    with pytest.raises(ValueError, match=r'joint2: nothing is left of its velocity limit of 0.1 '
+                                         r'after safety.velocity_margin \(0.1 of it\) and '
+                                         r'safety.velocity_noise \(0.095\); raise'):
+        limits.usable_speed(0.1, 0.095)

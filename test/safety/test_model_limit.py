@@ -18,7 +18,7 @@ CERTIFICATE = certify(ARM, LIMITS, CONFIG, DYNAMICS)
 BRAKING, EFFORT = np.array(CERTIFICATE.braking), np.array(LIMITS.effort)
 LOWER = np.array(LIMITS.position_lower) + CONFIG.position_margin
 UPPER = np.array(LIMITS.position_upper) - CONFIG.position_margin
-SPEED = (1.0 - CONFIG.velocity_margin) * np.array(LIMITS.velocity)
+SPEED = LIMITS.usable_speed(CONFIG.velocity_margin, CONFIG.velocity_noise)
 PERIOD, HOME, STILL = ARM.control_period, np.array(ARM.home), np.zeros(7)
 
 
@@ -73,7 +73,7 @@ def test_what_respects_the_bounds_is_not_touched():
         limit.recovering = False
         effort = limited(limit, position, velocity, wanted)
         mass, bias = DYNAMICS.evaluate(position, velocity)
-        lower, upper = limit._bounds(position, velocity)
+        lower, upper = limit._bounds(limit._horizon, True)
         acceleration = np.linalg.solve(mass, wanted - bias)
         if ((acceleration > lower + 1e-9) & (acceleration < upper - 1e-9)).all():
             untouched += 1
@@ -83,13 +83,14 @@ def test_what_respects_the_bounds_is_not_touched():
 
 def test_the_quick_yes_never_contradicts_the_exact_bounds():
     rng, limit, agreed = np.random.default_rng(4), make(), 0
-    limit.recovering = False
+    limit.recovering, limit._settled = False, True
     for _ in range(1500):
         position, velocity = random_viable_state(rng, rng.random() < 0.3)
         acceleration = rng.normal(scale=rng.choice([3.0, 30.0, 200.0]), size=7)
         if limit._surely_viable(position, velocity, acceleration):
             agreed += 1
-            lower, upper = limit._bounds(position, velocity)
+            limit.see(position, velocity)
+            lower, upper = limit._bounds(limit._horizon, True)
             assert (acceleration <= upper + 1e-9).all() and (acceleration >= lower - 1e-9).all()
     assert agreed > 75
 

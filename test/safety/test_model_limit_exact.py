@@ -7,12 +7,13 @@ import pytest
 from rl_robot_ros.safety import JointLimits
 from rl_robot_ros.safety import SafetyConfig
 from rl_robot_ros.safety.certificate import Certificate
-from rl_robot_ros.safety.model_limit import _box
 from rl_robot_ros.safety.model_limit import COLLISION
 from rl_robot_ros.safety.model_limit import COME_BACK
+from rl_robot_ros.safety.model_limit import FASTEST_BACK
 from rl_robot_ros.safety.model_limit import VIABILITY
 from rl_robot_ros.safety.model_limit import ViabilityLimit
 from rl_robot_ros.safety.torque_map import feasible_effort
+from rl_robot_ros.safety.viability import braking_box
 from rl_robot_ros.safety.viability import upper_bound
 from safety.robots import Coupled
 from safety.robots import make_robot
@@ -21,11 +22,12 @@ from safety.robots import PERIOD
 ROBOT = make_robot(2, position_upper=(1.5, 1.0), velocity_limit=(2.0, 3.0))
 LIMITS = JointLimits.from_robot(ROBOT)
 CONFIG = SafetyConfig(position_margin=0.02, velocity_margin=0.1, latency_periods=0, kappa=2.0,
-                      observer_gain=0.0, extra_braking=15.0, recover_velocity=0.05)
+                      observer_gain=0.0, extra_braking=15.0, recover_velocity=0.05,
+                      velocity_noise=0.02)
 MASS, PULL, DAMPING = Coupled.mass, Coupled.pull, Coupled.damping
 BRAKING, EFFORT = np.array([8.0, 6.0]), np.array(LIMITS.effort)
 LOWER, UPPER = np.array(LIMITS.position_lower) + 0.02, np.array(LIMITS.position_upper) - 0.02
-SPEED, HORIZON = 0.9 * np.array(LIMITS.velocity), 2.0 * PERIOD
+SPEED, HORIZON = 0.9 * np.array(LIMITS.velocity) - 0.02, 2.0 * PERIOD
 REST = np.zeros(2)
 
 
@@ -53,8 +55,9 @@ def make(collision=None, **changes):
     found = Certificate('test', ROBOT.actuated, tuple(BRAKING.tolist()), 0.8, 'joint1', (), (), (),
                         (), LIMITS.velocity, 1.0, 1.0, 0.0, 0.0, 100, 0)
     limit = ViabilityLimit(ROBOT, LIMITS, replace(CONFIG, **changes), Coupled(), found, collision)
-    assert limit.recovering
-    limit.recovering = False
+    assert limit.recovering and not limit._settled
+    limit.recovering, limit._settled = False, True
+    limit._been_inside[:] = True
     return limit
 
 
@@ -69,10 +72,12 @@ def acceleration_of(effort, velocity):
     return np.linalg.solve(MASS, effort - PULL - DAMPING * velocity)
 
 
-def boxes(position, velocity, up=SPEED, down=SPEED, back=COME_BACK):
+def boxes(position, velocity, up=SPEED, down=SPEED, back=COME_BACK, horizon=HORIZON):
     """Return the bounds, computed joint by joint with the pure functions."""
-    upper = upper_bound(UPPER - position, velocity, up, BRAKING, HORIZON, back)
-    lower = -upper_bound(position - LOWER, -velocity, down, BRAKING, HORIZON, back)
+    back_down, back_up = (np.clip(-back * distance, 0.0, FASTEST_BACK)
+                          for distance in (UPPER - position, position - LOWER))
+    upper = upper_bound(UPPER - position, velocity, up, BRAKING, horizon, back_down)
+    lower = -upper_bound(position - LOWER, -velocity, down, BRAKING, horizon, back_up)
     both = []
     for most in (BRAKING + 15.0, BRAKING):
         low, high = np.minimum(lower, most), np.maximum(upper, -most)
@@ -147,11 +152,42 @@ def test_the_way_back_in_is_slow_and_only_for_who_is_outside(side):
         assert limit.recovering, 'as long as one joint is outside'
     on_edge = np.array([edge[0], 0.0])
     np.testing.assert_allclose(limited(limit, on_edge, REST, push),
-                               expected(on_edge, REST, push), atol=1e-9)
+                               expected(on_edge, REST, push, back=0.0), atol=1e-9)
     assert not limit.recovering
-    # Pushed out again it is no start outside.
+    # Pushed out again it is no start outside, and still nothing drives it back.
+    np.testing.assert_allclose(limited(limit, position, REST, push),
+                               expected(position, REST, push, back=0.0), atol=1e-9)
+    limited(limit, REST, REST, push)  # it has been inside: from now on it must be
     np.testing.assert_allclose(limited(limit, position, REST, push),
                                expected(position, REST, push), atol=1e-9)
+
+
+@pytest.mark.parametrize('side', [1.0, -1.0])
+def test_nobody_who_stands_in_a_margin_is_driven_out_of_it_unless_requests_got_him_there(side):
+    edge = np.array(LIMITS.position_upper if side > 0.0 else LIMITS.position_lower)
+    position, still = np.array([edge[0] - side * 0.01, 0.0]), PULL.copy()
+    limit = make()
+    limit.begin()
+    assert limited(limit, position, REST, still).tolist() == still.tolist(), 'started there'
+    limited(limit, REST, REST, still)
+    limit.see(position, REST)
+    held = still.copy()
+    limit.limit(held, following=False)
+    assert held.tolist() == still.tolist(), 'held'
+    driven = acceleration_of(limited(limit, position, REST, still), REST)
+    assert driven[0] * side == pytest.approx(-0.05 / HORIZON), '5 /s times 10 mm'
+    limit.begin()
+    assert limited(limit, position, REST, still).tolist() == still.tolist(), 'begun anew'
+
+
+def test_the_way_out_of_a_deep_margin_is_slow():
+    limit = make(position_margin=0.5)
+    position = np.array([1.1, 0.0])
+    driven = acceleration_of(limited(limit, position, REST, PULL.copy()), REST)
+    assert driven[0] == pytest.approx(-FASTEST_BACK / HORIZON)
+    slow = make(position_margin=0.5, velocity_margin=0.9)
+    driven = acceleration_of(limited(slow, position, REST, PULL.copy()), REST)
+    assert driven[0] == pytest.approx(-0.5 * (0.1 * 2.0 - 0.02) / HORIZON)
 
 
 @pytest.mark.parametrize('latency', [1, 2, 4])
@@ -265,12 +301,23 @@ def test_it_is_no_more_than_a_share_of_the_way_to_a_collision():
 def test_braking_before_a_collision_respects_the_bounds():
     """Where a joint just can stop, its brakes must do more than the collision asks."""
     position, velocity = np.array([LOWER[0] + 0.036, 0.0]), np.array([-0.75, 0.0])
-    hard, gentle = boxes(position, velocity)
+    hard, gentle = boxes(position, velocity, back=0.0, horizon=PERIOD)
     wanted = np.clip([3.0, 0.0], *hard)
     assert wanted[0] > 4.0
     backup = feasible_effort(wanted, MASS, PULL + DAMPING * velocity, hard, gentle, EFFORT)
     result = limited(make(Wall(0.0)), position, velocity, REST)
     np.testing.assert_allclose(result, backup, atol=1e-9)
+
+
+@pytest.mark.parametrize('speed', [0.0, 0.002, -0.002])
+def test_a_collision_outranks_the_way_out_of_a_margin(speed):
+    position, velocity = np.array([UPPER[0] + 0.01, 0.0]), np.array([speed, 0.0])
+    free = acceleration_of(limited(make(), position, velocity, REST), velocity)
+    assert free[0] < -2.0
+    wall = Wall(0.0)
+    wall.brake = lambda velocity: -velocity / PERIOD
+    braked = acceleration_of(limited(make(wall), position, velocity, REST), velocity)
+    assert braked == pytest.approx(-velocity / PERIOD, abs=1e-9)
 
 
 def test_the_observer_expects_what_the_collision_left():
@@ -295,7 +342,8 @@ def test_status_and_begin_reach_the_collision_limit():
 
 def test_bounds_that_cross_meet_in_the_middle():
     most = np.array([10.0, 10.0, 10.0, 10.0])
-    lower, upper = _box(np.array([4.0, -1.0, 30.0, 2.0]), np.array([-2.0, 5.0, -30.0, 2.0]), most)
+    lower, upper = braking_box(np.array([4.0, -1.0, 30.0, 2.0]),
+                               np.array([-2.0, 5.0, -30.0, 2.0]), most)
     assert lower.tolist() == [1.0, -1.0, 0.0, 2.0] and upper.tolist() == [1.0, 5.0, 0.0, 2.0]
-    lower, upper = _box(np.array([50.0, 5.0]), np.array([40.0, -50.0]), most[:2])
+    lower, upper = braking_box(np.array([50.0, 5.0]), np.array([40.0, -50.0]), most[:2])
     assert lower.tolist() == [10.0, -2.5] and upper.tolist() == [40.0, -2.5]
