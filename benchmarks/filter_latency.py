@@ -3,10 +3,12 @@ How much later an effort arrives because the safety filter is in its way.
 
 Side by side in one run, in turns: the real `safety_filter` node with its 7-joint model, and a bare
 relay that passes the same messages on and computes nothing.  This process plays robot and policy
-at 200 Hz: it publishes a state and the request that answers it, and takes the time until the
-controller's command comes.  The figure is filter / relay, at the median and the 99th percentile.
+at 200 Hz: it publishes a state and the request that answers it, and takes the time from the
+request until the controller's command comes.  The figure is filter / relay, at the median and the
+99th percentile; once with the request right behind the state, and once as far behind it as a
+policy needs to hear the state and to think (`THINKS`), which the filter uses to judge the state.
 
-    python benchmarks/filter_latency.py [--rounds 5] [--seconds 8]
+    python benchmarks/filter_latency.py [--rounds 5] [--seconds 4]
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from std_msgs.msg import Float64MultiArray
 ARM = resolve('robot', 'arm7')
 EFFORT = np.full(7, 0.01)
 PERIODS = 6000  # of the filter alone
+THINKS = (0.0, 0.001)  # [s] between state and request
 WARM_UP = 200  # answers before times count: fade-in, caches
 
 
@@ -82,8 +85,12 @@ class Driver:
         if self._asked and np.allclose(np.frombuffer(message.data), EFFORT, atol=1e-6):
             self._answered, self._asked = time.perf_counter(), False
 
-    def measure(self, seconds: float) -> list[float]:
-        """Return the times from request to command [s], in turn at the control rate."""
+    def measure(self, seconds: float, think: float) -> list[float]:
+        """
+        Return the times from request to command [s], in turn at the control rate.
+
+        :param think: [s] from the state to the request.
+        """
         times: list[float] = []
         heard, deadline, end = 0, time.monotonic(), time.monotonic() + seconds + 30.0
         while len(times) < seconds / ARM.control_period and time.monotonic() < end:
@@ -96,6 +103,9 @@ class Driver:
             self._states.publish(wire.joint_state(ARM.actuated, self._stamp, position=position,
                                                   velocity=np.zeros(7)))
             request = wire.joint_state(ARM.actuated, self._stamp, effort=EFFORT)
+            thought = time.monotonic() + think
+            while time.monotonic() < thought:
+                pass
             self._asked, start = True, time.perf_counter()
             self._requests.publish(request)
             late = time.monotonic() + ARM.control_period
@@ -118,6 +128,25 @@ def contender(name: str, folder: Path) -> subprocess.Popen[bytes]:
             'use_sim_time': False, 'safety.start_hold': 0.0, 'safety.fade_in': 0.0}).yaml())
         command = node_command('safety_filter', parameters)
     return subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL)
+
+
+def one(driver: Driver, name: str, seconds: float, think: float, folder: Path
+        ) -> tuple[float, float]:
+    """
+    Measure one contender once; returns median and 99th percentile [s].
+
+    :raises RuntimeError: it does not answer.
+    """
+    process = contender(name, folder)
+    try:
+        times = driver.measure(seconds, think)
+    finally:
+        process.kill()
+        process.wait()
+    if len(times) < 100:
+        raise RuntimeError(f'{name} answered {len(times)} requests')
+    middle, high = np.percentile(times, (50, 99))
+    return float(middle), float(high)
 
 
 def compute() -> tuple[list[float], float]:
@@ -145,31 +174,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--seconds', type=float, default=8.0, help='of one measurement')
+    parser.add_argument('--seconds', type=float, default=4.0, help='of one measurement')
     options = parser.parse_args()
     os.environ.update(graph_environment())
     driver = Driver()
-    found: dict[str, list[tuple[float, float]]] = {'relay': [], 'safety_filter': []}
+    found: dict[tuple[str, float], list[tuple[float, float]]] = {
+        (name, think): [] for think in THINKS for name in ('relay', 'safety_filter')}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(options.rounds):
-            for name, results in found.items():
-                process = contender(name, Path(folder))
-                try:
-                    times = driver.measure(options.seconds)
-                finally:
-                    process.kill()
-                    process.wait()
-                if len(times) < 100:
-                    raise RuntimeError(f'{name} answered {len(times)} requests')
-                results.append(tuple(np.percentile(times, (50, 99))))
+            for (name, think), results in found.items():
+                results.append(one(driver, name, options.seconds, think, Path(folder)))
     print('| us from request to command | p50 | p99 |\n|---|---|---|')
-    medians = {name: [statistics.median(column) for column in zip(*results)]
-               for name, results in found.items()}
-    for name, (middle, high) in medians.items():
-        print(f'| {name} | {middle * 1e6:.0f} | {high * 1e6:.0f} |')
-    ratios = [statistics.median(ours[i] / bare[i] for ours, bare in zip(
-        found['safety_filter'], found['relay'])) for i in (0, 1)]
-    print(f'| safety_filter / relay | {ratios[0]:.2f} | {ratios[1]:.2f} |')
+    for think in THINKS:
+        ours, bare = found['safety_filter', think], found['relay', think]
+        for name, results in (('relay', bare), ('safety_filter', ours)):
+            middle, high = (statistics.median(column) * 1e6 for column in zip(*results))
+            print(f'| {name}, {think * 1e3:g} ms after the state | {middle:.0f} | {high:.0f} |')
+        ratios = [statistics.median(a[i] / b[i] for a, b in zip(ours, bare)) for i in (0, 1)]
+        print(f'| safety_filter / relay | {ratios[0]:.2f} | {ratios[1]:.2f} |')
     times, limited = compute()
     middle, high = np.percentile(times, (50, 99)) * 1e6
     print(f'| the filter alone ({limited:.0%} of efforts limited) | {middle:.0f} | {high:.0f} |')
