@@ -59,6 +59,8 @@ class Certificate:
     :param velocity_scale: the scale of the velocity limits this was computed for.
     :param largest_velocity_scale: the largest known to certify, 0 where not even standing still
         does.
+    :param push: [rad/s^2 or m/s^2] the most that a declared push may accelerate each joint by, at
+        any sample; empty where none is declared.
     """
 
     robot: str
@@ -77,6 +79,7 @@ class Certificate:
     payload: float
     samples: int
     seed: int
+    push: tuple[float, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -134,6 +137,7 @@ class _Demand:
         self._error = config.model_mass_error
         self.available = (1.0 - config.effort_reserve) * np.array(limits.effort)
         self._push = config.external_effort * np.array(limits.effort)
+        self.most_push = np.zeros_like(self._push)  # [rad/s^2 or m/s^2] over all states so far
 
     def terms(self, position: Vector, velocity: Vector) -> Vector:
         """
@@ -145,7 +149,9 @@ class _Demand:
         """
         mass, bias = self._dynamics.evaluate(position, velocity)
         brake, forward = np.abs(mass) @ self._braking, bias.copy()
-        push = np.abs(mass) @ push_acceleration(mass, self._push, self._error)
+        pushed = push_acceleration(mass, self._push, self._error)
+        np.maximum(self.most_push, pushed, out=self.most_push)
+        push = np.abs(mass) @ pushed
         backward = self._dynamics.evaluate(position, -velocity)[1].copy()
         still = self._dynamics.evaluate(position, np.zeros_like(velocity))[1].copy()
         gravity = (self._dynamics.gravity(position) if self._dynamics.compensated
@@ -207,7 +213,8 @@ def certify(robot: RobotSpec, limits: JointLimits, config: SafetyConfig, dynamic
         needed=tuple(needed.max(axis=0).tolist()), available=tuple(demand.available.tolist()),
         velocity=tuple((scale * np.array(limits.velocity)).tolist()), velocity_scale=scale,
         largest_velocity_scale=largest, mass_error=config.model_mass_error,
-        payload=config.payload, samples=config.certificate_samples, seed=config.certificate_seed)
+        payload=config.payload, samples=config.certificate_samples, seed=config.certificate_seed,
+        push=tuple(demand.most_push.tolist()) if config.external_effort else ())
 
 
 def require_certificate(robot: RobotSpec, limits: JointLimits, config: SafetyConfig,

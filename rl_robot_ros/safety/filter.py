@@ -28,7 +28,6 @@ from rl_robot_ros.safety.verdict import Verdict
 
 COUNTERS = ('steps', 'limited', 'bad_states', 'braked', 'faults', 'stops',
             *delivery.COUNTERS, *intake.COUNTERS)
-
 NO_REQUEST = 'no request yet'
 
 
@@ -73,7 +72,6 @@ class SafetyFilter:
         self._model = make_model_limit(robot, limits, self.config, dynamics, certificate, geometry,
                                        collision)
         self._limit = self._model or BrakingEnvelope(robot, self.limits, self.config)
-        # What a sensor can have seen does not change with a scale; what is too fast does.
         self._monitor = StateMonitor(robot, limits, self.config)
         self._hold = ControlledStop(robot, self.limits, self.config,
                                     self._limit.braking_acceleration,
@@ -85,10 +83,8 @@ class SafetyFilter:
         lifts = None if dynamics is None or dynamics.compensated else dynamics
         self._delivery = Delivery(robot, self.limits, self._limit, lifts, self.counters)
         self._most_mismatch = self.config.mismatch_time / period
-        self._usable = self._lockstep = False
+        self._usable = self._lockstep = self._bridged = False
         self._answered, self._periods = True, 1
-
-    # -- what the node reports -----------------------------------------------------------------
 
     @property
     def certificate(self) -> Certificate | None:
@@ -116,7 +112,7 @@ class SafetyFilter:
         return self._usable and self._hold.at_rest(self._monitor.velocity)
 
     def status(self) -> dict[str, str | int | float]:
-        """Return a few values for diagnostics; the counters are in it."""
+        """Return a few values for diagnostics, counters too."""
         return {'phase': self.phase.value, 'reason': self.reason,
                 'recovering': int(self._limit.recovering),
                 **self._limit.status(self._monitor.position),
@@ -132,8 +128,6 @@ class SafetyFilter:
     def rest_effort(self) -> Vector:
         """Return what keeps a robot still that stands still [N m or N]: nothing, or gravity."""
         return self._delivery.rest_effort(self._monitor.position)
-
-    # -- what the node tells -------------------------------------------------------------------
 
     def begin_episode(self) -> None:
         """
@@ -184,17 +178,20 @@ class SafetyFilter:
         """
         Go on where another filter has been, with other options or limits, in the middle of things.
 
-        Phase, stop, effort rate and counters go on; detectors and limits begin anew.
+        Everything goes on; only the margins begin anew, for nobody is to be driven out of them.
         """
         self._machine.take_over(old._machine)
         self._monitor.take_over(old._monitor)
+        self._hold.take_over(old._hold)
+        self._intake.take_over(old._intake)
         self._delivery.applied[:] = old._delivery.applied
         self.set_lockstep(old._lockstep)
         if self._model is not None and old._model is not None:
             self._model.take_over(old._model)
-        self._usable, self._answered, self._periods = old._usable, old._answered, old._periods
-        self._see_again()
+        for name in ('_usable', '_bridged', '_answered', '_periods'):
+            setattr(self, name, getattr(old, name))
         self.counters.update(old.counters)
+        self._see_again()
 
     def reset(self) -> tuple[bool, str]:
         """Leave a stopped phase for IDLE; refused with the reason while its cause persists."""
@@ -216,9 +213,8 @@ class SafetyFilter:
     def _see_again(self) -> None:
         """Let limits that have forgotten everything answer the state that still waits."""
         if self._usable and not self._answered:
+            self._distrust()
             self._limit.see(self._monitor.position, self._monitor.velocity)
-
-    # -- the one call per state ----------------------------------------------------------------
 
     def step(self, position: ArrayLike | None, velocity: ArrayLike | None,
              request: ArrayLike | None, teleop: ArrayLike | None = None,
@@ -246,9 +242,11 @@ class SafetyFilter:
         if finding is not None:
             self.counters['bad_states'] += 1
             self._judge(finding)
-            self._distrust()
         elif self._machine.configured():
             self._hold.release()
+        self._bridged = finding is not None
+        if self._bridged:
+            self._distrust()
         if self._usable:
             self._limit.see(self._monitor.position, self._monitor.velocity, periods)
 
@@ -301,6 +299,8 @@ class SafetyFilter:
             wanted, held and machine.stopping, self._usable,
             monitor.position if self._usable else self._hold.target, not held)
         self._check_model()
+        if self._bridged:
+            self._distrust()
         if held:
             return Verdict(effort, source, True,
                            machine.reason or monitor.complaint or NO_REQUEST, motor)

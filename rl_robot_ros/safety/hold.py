@@ -63,6 +63,11 @@ class ControlledStop:
         """Forget the reference: the next call starts from the motion it is given."""
         self.engaged = False
 
+    def take_over(self, old: ControlledStop) -> None:
+        """Go on with the reference of another stop, wherever on its way it is."""
+        self.target[:], self._speed[:] = old.target, old._speed
+        self._moving, self._blind, self.engaged = old._moving, old._blind, old.engaged
+
     def _engage(self, position: Vector, velocity: Vector) -> None:
         self.target[:] = position
         self._speed[:] = velocity

@@ -44,6 +44,11 @@ class RequestIntake:
         self._invalid = 0
         self._stale = 0
 
+    def take_over(self, old: RequestIntake) -> None:
+        """Go on with the request of another intake, as old as it is."""
+        self.effort[:] = old.effort
+        self._source, self._invalid, self._stale = old._source, old._invalid, old._stale
+
     def take(self, request: ArrayLike | None, teleop: ArrayLike | None, active: bool,
              periods: int) -> str:
         """

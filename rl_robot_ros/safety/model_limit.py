@@ -16,6 +16,7 @@ from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.observer import DisturbanceObserver
 from rl_robot_ros.safety.push import push_acceleration
+from rl_robot_ros.safety.push import require_room_for_pushes
 from rl_robot_ros.safety.push import upper_bound_if_pushed
 from rl_robot_ros.safety.torque_map import feasible_effort
 from rl_robot_ros.safety.viability import braking_box
@@ -48,7 +49,8 @@ class ViabilityLimit:
     bounds is not touched.  What holds, and under which assumptions: `docs/safety.md`.
 
     A joint that got into its margin must come back out of it while requests are followed, or long
-    pushes would let it creep on; whoever stands still, or was put there, is left alone.
+    pushes would let it creep on.  One that started there is left alone until somebody asks it to
+    go further out, and nobody is moved who is held.
 
     :param robot: datasheet.
     :param limits: position, velocity and effort limits.
@@ -84,8 +86,11 @@ class ViabilityLimit:
         self._outside = np.stack((np.array(limits.position_upper),
                                   -np.array(limits.position_lower)))
         speed = limits.usable_speed(config.velocity_margin, config.velocity_noise)
+        require_room_for_pushes(limits.joints, speed, certificate.push,
+                                (config.latency_periods + 1) * self._period)
         self._speed = np.stack((speed, speed))
         self._recover = np.minimum(config.recover_velocity, self._speed)
+        self._asked_out = 3.0 * config.velocity_noise
         self._fastest_back = np.minimum(FASTEST_BACK, 0.5 * self._speed)
         self._braking = np.stack((self.braking_acceleration,) * 2)
         self._gentle = self._braking_row = self.braking_acceleration
@@ -117,7 +122,7 @@ class ViabilityLimit:
     def take_over(self, old: ViabilityLimit) -> None:
         """Go on with what another limit has sent and learnt; margins begin anew."""
         self._in_flight.extend(old._in_flight)
-        self.observer.acceleration[:] = old.observer.acceleration
+        self.observer.take_over(old.observer)
 
     def status(self, position: Vector) -> dict[str, str | int | float]:
         """Tell what is certified, how far off the model is, and what is nearest."""
@@ -173,7 +178,7 @@ class ViabilityLimit:
         clamp(effort, -self._effort_limit, self._effort_limit, effort)
         acceleration = self.dynamics.solve(effort - bias)
         if not self._surely_viable(position, velocity, acceleration):
-            hard, gentle = self._boxes(self._horizon, following)
+            hard, gentle = self._boxes(self._horizon, acceleration if following else None)
             clipped = clamp(acceleration, *hard)
             if (clipped != acceleration).any():
                 effort[:] = feasible_effort(clipped, mass, bias, hard, gentle, self._effort_limit)
@@ -197,7 +202,7 @@ class ViabilityLimit:
         scale = self.collision.scale(position, velocity, brake, acceleration)
         if scale == 1.0:
             return False
-        hard, gentle = self._boxes(self._period, following=False)
+        hard, gentle = self._boxes(self._period, None)
         backup = feasible_effort(clamp(brake, *hard), mass, bias, hard, gentle,
                                  self._effort_limit)
         effort[:] = backup + scale * (effort - backup)
@@ -258,38 +263,48 @@ class ViabilityLimit:
         np.add(towards, (horizon * self._braking_row) * speed, out=towards)
         return bool((towards <= distance).all()) and bool((speed <= self._speed[0]).all())
 
-    def _boxes(self, horizon: float, following: bool
+    def _boxes(self, horizon: float, asked: Vector | None
                ) -> tuple[tuple[Vector, Vector], tuple[Vector, Vector]]:
         """Return the bounds that keep every joint viable, by all the braking and the certified."""
-        lower, upper = self._bounds(horizon, following)
+        lower, upper = self._bounds(horizon, asked)
         hard, gentle = self._hard, self._gentle
         if self._pushes:
             against = self._seen.push + np.abs(self.observer.acceleration)
             hard, gentle = hard + against, gentle + against
         return braking_box(lower, upper, hard), braking_box(lower, upper, gentle)
 
-    def _bounds(self, horizon: float, following: bool) -> tuple[Vector, Vector]:
-        """Return the lowest and the highest acceleration that keep every joint viable."""
+    def _bounds(self, horizon: float, asked: Vector | None) -> tuple[Vector, Vector]:
+        """
+        Return the lowest and the highest acceleration that keep every joint viable.
+
+        :param asked: [rad/s^2 or m/s^2] what a request would do; None where nobody is followed,
+            then the bounds ask for no more than standing still.
+        """
         seen = self._seen
         towards, velocity = self._sign * seen.position, self._sign * seen.velocity
         distance, speed = self._margin_limit - towards, self._speed
+        fastest_back = self._fastest_back
         if not self._settled:
             self._been_inside |= distance > 0.0
             self._settled = bool(self._been_inside.all())
         if self.recovering:
             # The way back in from above the upper limit is motion towards the lower one.
-            outside = (towards > self._outside)[::-1]
-            speed = np.where(outside, self._recover, speed)
+            outside = towards > self._outside
+            speed = np.where(outside[::-1], self._recover, speed)
+            fastest_back = np.where(outside, np.minimum(self._recover, fastest_back), fastest_back)
             self.recovering = bool(outside.any())
         back: Vector | float = 0.0
-        if following:
-            back = clamp(-COME_BACK * distance, 0.0, self._fastest_back)
+        if asked is not None:
+            back = clamp(-COME_BACK * distance, 0.0, fastest_back)
             if not self._settled:
-                back *= self._been_inside
+                further = velocity + horizon * self._sign * asked > self._asked_out
+                back *= self._been_inside | further
         bound = upper_bound(distance, velocity, speed, self._braking, horizon, back)
         if self._pushes:
             push = np.maximum(seen.push - self._sign * self.observer.acceleration, 0.0)
             pushed = upper_bound_if_pushed(distance, velocity, speed, self._braking,
                                            self._period, push, self._latency * self._period)
+            if asked is None:
+                np.maximum(pushed, velocity * (-1.0 / self._period), out=pushed)
             np.minimum(bound, pushed, out=bound, where=self._been_inside)
         return -bound[1], bound[0]

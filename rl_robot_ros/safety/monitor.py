@@ -113,12 +113,22 @@ class StateMonitor:
         self._allowed[BELOW] = -self._lower
 
     def take_over(self, old: StateMonitor) -> None:
-        """Go on with the state of another monitor; what is too fast now may slow down first."""
-        self.position[:] = old.position
-        self.velocity[:] = old.velocity
-        self.complaint = old.complaint
+        """
+        Go on with the state of another monitor, and with all that it counts.
+
+        Joints that are too fast or too far out now may slow down, and come back, first.
+        """
+        self.position[:], self.velocity[:] = old.position, old.velocity
+        self._drift[:] = old._drift
+        self.complaint, self._last_bytes = old.complaint, old._last_bytes
+        self._first, self._rejected, self._same = old._first, old._rejected, old._same
         np.maximum(old._allowed[SPEED], self._too_fast, out=self._allowed[SPEED])
         self._slowing = True
+        if not self._first:
+            margin = self._config.position_tolerance
+            np.maximum(self._upper, old.position + margin, out=self._allowed[ABOVE])
+            np.maximum(-self._lower, margin - old.position, out=self._allowed[BELOW])
+            self._recovering = True
 
     def lost(self, reason: str) -> Finding:
         """Report that there is no state: unusable, and fatal."""

@@ -38,6 +38,12 @@ class DisturbanceObserver:
         self.saturated = 0
         self._ready = False
 
+    def take_over(self, old: DisturbanceObserver) -> None:
+        """Go on with what another observer has learnt and expects."""
+        clamp(old.acceleration, -np.asarray(self.most), self.most, self.acceleration)
+        self._velocity[:], self._expected[:] = old._velocity, old._expected
+        self.saturated, self._ready = old.saturated, old._ready
+
     def expect(self, velocity: Vector, acceleration: Vector) -> None:
         """Note what the model expects of the coming period."""
         self._velocity[:] = velocity

@@ -14,6 +14,8 @@ hundredths of the effort limits can be declared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety.viability import upper_bound
@@ -48,3 +50,22 @@ def upper_bound_if_pushed(distance: Vector, velocity: Vector, speed: Vector, bra
                                 speed, braking, period)
     bound -= push
     return bound
+
+
+def require_room_for_pushes(joints: Sequence[str], speed: Vector, push: Sequence[float],
+                            late: float) -> None:
+    """
+    Refuse pushes that use up all the speed there is before anybody can answer them.
+
+    :param speed: [rad/s or m/s] that may be used, one per joint.
+    :param push: [rad/s^2 or m/s^2] most that a push may accelerate each joint; empty where none
+        is declared.
+    :param late: [s] from a measurement until the command that answers it has acted.
+    :raises ValueError: names the joint.
+    """
+    for joint, most, acceleration in zip(joints, speed, push):
+        if late * acceleration > most:
+            raise ValueError(
+                f'{joint}: before a command acts, a push of safety.external_effort changes its '
+                f'velocity by {late * acceleration:.3g}, which is more than the {most:.3g} that '
+                'may be used; raise safety.velocity_scale, or lower safety.external_effort')

@@ -172,15 +172,3 @@ def test_a_velocity_scale_that_is_lowered_on_the_way_slows_the_robot_down(scale)
     joints.velocity = np.array([3.0 * scale * 2.0, 0.0])  # too fast now is too fast again
     joints.run(1, push)
     assert new.phase is Phase.FAULT and 'velocity is far over its limit' in new.reason
-
-
-def test_what_was_sent_and_learnt_is_not_forgotten_by_a_change_of_options():
-    joints = Joints(observer_gain=0.5, push=2.0)
-    joints.run(30, ASKED)
-    old = joints.filter._limit
-    new = SafetyFilter(ROBOT, config=CONFIG, dynamics=joints.dynamics, certificate=CERTIFICATE)
-    new.take_over(joints.filter)
-    learnt = old.observer.acceleration
-    assert learnt.any() and new._limit.observer.acceleration.tolist() == learnt.tolist()
-    assert [list(sent) for sent in new._limit._in_flight] == [
-        list(sent) for sent in old._in_flight]

@@ -73,7 +73,7 @@ def test_what_respects_the_bounds_is_not_touched():
         limit.recovering = False
         effort = limited(limit, position, velocity, wanted)
         mass, bias = DYNAMICS.evaluate(position, velocity)
-        lower, upper = limit._bounds(limit._horizon, True)
+        lower, upper = limit._bounds(limit._horizon, np.zeros(7))
         acceleration = np.linalg.solve(mass, wanted - bias)
         if ((acceleration > lower + 1e-9) & (acceleration < upper - 1e-9)).all():
             untouched += 1
@@ -90,7 +90,7 @@ def test_the_quick_yes_never_contradicts_the_exact_bounds():
         if limit._surely_viable(position, velocity, acceleration):
             agreed += 1
             limit.see(position, velocity)
-            lower, upper = limit._bounds(limit._horizon, True)
+            lower, upper = limit._bounds(limit._horizon, np.zeros(7))
             assert (acceleration <= upper + 1e-9).all() and (acceleration >= lower - 1e-9).all()
     assert agreed > 75
 

@@ -347,3 +347,14 @@ def test_bounds_that_cross_meet_in_the_middle():
     assert lower.tolist() == [1.0, -1.0, 0.0, 2.0] and upper.tolist() == [1.0, 5.0, 0.0, 2.0]
     lower, upper = braking_box(np.array([50.0, 5.0]), np.array([40.0, -50.0]), most[:2])
     assert lower.tolist() == [10.0, -2.5] and upper.tolist() == [40.0, -2.5]
+
+
+def test_who_stands_in_a_margin_and_is_asked_further_out_is_sent_back():
+    """Errors of model and measurement must not carry him on; a little asked is not asked."""
+    position = np.array([LIMITS.position_upper[0] - 0.01, 0.0])
+    for asked, back in ((3.9, 0.0), (4.1, 0.05), (40.0, 0.05)):
+        limit = make(velocity_noise=0.01)
+        limit.begin()
+        effort = MASS @ np.array([asked * 0.75, 0.0]) + PULL
+        driven = acceleration_of(limited(limit, position, REST, effort), REST)
+        assert driven[0] == pytest.approx(-back / HORIZON, abs=1e-9)

@@ -86,3 +86,28 @@ def test_the_motors_must_be_able_to_brake_against_it():
     assert CERTIFICATE.holds
     with pytest.raises(CertificateError, match='nothing left to brake with'):
         SafetyFilter(ROBOT, config=replace(CONFIG, external_effort=0.5), dynamics=Coupled())
+
+
+def test_pushes_that_use_up_all_the_speed_are_refused():
+    """Before the command acts they would have made the joint faster than it may be."""
+    slow = replace(CONFIG, velocity_scale=0.05)
+    assert len(CERTIFICATE.push) == 2 and min(CERTIFICATE.push) > 5.0
+    with pytest.raises(ValueError, match='joint2: before a command acts, a push .* by 0.1.*, '
+                                         'which is more than the 0.085 .* safety.velocity_scale'):
+        SafetyFilter(ROBOT, config=slow, dynamics=Coupled(), certificate=CERTIFICATE)
+    SafetyFilter(ROBOT, config=replace(slow, external_effort=0.0), dynamics=Coupled())
+
+
+def test_nobody_is_driven_away_from_a_push_that_may_come_while_nothing_is_followed():
+    for how in ('stop', 'idle'):
+        filter_ = SafetyFilter(ROBOT, config=CONFIG, dynamics=Coupled(), certificate=CERTIFICATE)
+        position, velocity = np.array([1.5 - 0.0101, 0.0]), np.zeros(2)
+        if how == 'stop':
+            filter_.stop('button')
+        for _ in range(60):
+            effort = filter_.step(position, velocity, None).motor_effort
+            acceleration = np.linalg.solve(
+                Coupled.mass, effort - Coupled.pull - Coupled.damping * velocity)
+            position = position + PERIOD * velocity + 0.5 * PERIOD**2 * acceleration
+            velocity = velocity + PERIOD * acceleration
+        assert position == pytest.approx([1.5 - 0.0101, 0.0], abs=1e-4)
