@@ -118,11 +118,16 @@ class Graph:
         self.tell = tell
         self.processes = {name: Process(name, node_command(name, parameters, namespace))
                           for name in nodes}
+        self._attendant: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Graph:
         """Start all nodes."""
         for process in self.processes.values():
             self._start(process)
+        # Beside it: whoever waits at a port that a killed process left half made hears nothing.
+        self._attendant = subprocess.Popen(
+            [sys.executable, '-m', 'rl_robot_ros.shared_memory', '--watch'], env=self._inside,
+            stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -186,6 +191,9 @@ class Graph:
                 self.tell(f'process {child.pid} does not end, killing it')
                 child.kill()
                 child.wait()
+        if self._attendant is not None:
+            self._attendant.kill()
+            self._attendant.wait()
 
     def output(self, name: str, lines: int = 15) -> str:
         """Return the last lines of a node's log."""

@@ -96,6 +96,15 @@ def test_a_killed_node_is_started_again(graph):
     assert 'SIGKILL' in graph.told[0]
 
 
+def test_somebody_releases_what_a_killed_node_left_half_made(graph):
+    begin(graph, FOREVER)
+    attendant = graph._attendant
+    command = Path(f'/proc/{attendant.pid}/cmdline').read_bytes().split(b'\0')
+    assert b'rl_robot_ros.shared_memory' in command and b'--watch' in command
+    graph.stop(0.2)
+    assert attendant.poll() is not None
+
+
 def test_a_node_that_is_done_or_misconfigured_is_not(graph):
     for status in (0, 2):
         begin(graph, f'raise SystemExit({status})')

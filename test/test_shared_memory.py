@@ -2,6 +2,13 @@
 
 import fcntl
 import mmap
+import os
+import secrets
+import select
+import struct
+import subprocess
+import sys
+import time
 
 import pytest
 from rl_robot_ros import shared_memory
@@ -52,3 +59,56 @@ def test_from_the_command_line(folder, monkeypatch, capsys):
     assert shared_memory.main() == 0
     said = capsys.readouterr().out
     assert DEAD in said and '2 segments and ports of dead processes removed' in said
+
+
+@pytest.fixture
+def half_made(tmp_path):
+    """Return a folder of ports: without a size, without a state, whole, and as Fast DDS 3 does."""
+    state = {'fastrtps_port1': b'', 'fastrtps_port3': struct.pack('=I', 1) + bytes(100),
+             'fastdds_port5': bytes(100), 'fastrtps_port7': struct.pack('=I', 2) + bytes(100),
+             'fastrtps_port7_el': b'', 'sem.fastrtps_port7_mutex': bytes(32), 'fast_car': b''}
+    for name, data in state.items():
+        (tmp_path / name).write_bytes(data)
+        os.utime(tmp_path / name, (time.time() - 60.0,) * 2)
+    return tmp_path
+
+
+def test_what_is_half_made_is_marked_as_never_made(half_made):
+    (half_made / 'fastrtps_port9').write_bytes(b'')  # its maker may live
+    before = (half_made / 'fastrtps_port7').read_bytes()
+    assert sorted(shared_memory.release(half_made)) == ['fastdds_port5', 'fastrtps_port1',
+                                                        'fastrtps_port3']
+    assert (half_made / 'fastrtps_port1').stat().st_size == 1
+    for name in ('fastrtps_port3', 'fastdds_port5'):
+        assert struct.unpack('=I', (half_made / name).read_bytes()[:4]) == (3,)
+    assert (half_made / 'fastrtps_port7').read_bytes() == before
+    assert not (half_made / 'fastrtps_port9').stat().st_size
+    assert shared_memory.release(half_made) == []
+
+
+@pytest.mark.parametrize('size', [0, 52396])
+def test_a_participant_that_waits_at_a_half_made_port_goes_on(size):
+    """Whoever is killed when it makes a port leaves it so; without help this waits for ever."""
+    pytest.importorskip('rclpy')
+    domain = 150 + secrets.randbelow(70)
+    port = f'port{7400 + 250 * domain + 11}'  # where the first participant of a domain listens
+    paths = [shared_memory.FOLDER / f'{kind}_{port}' for kind in ('fastrtps', 'fastdds')]
+    for path in paths:
+        path.write_bytes(struct.pack('=I', 1) + bytes(size) if size else b'')
+        os.utime(path, (time.time() - 60.0,) * 2)
+    program = 'import rclpy; rclpy.init(); rclpy.create_node("late"); print("made", flush=True)'
+    process = subprocess.Popen(
+        [sys.executable, '-c', program], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain),
+             'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'})
+    try:
+        assert process.stdout is not None
+        assert not select.select([process.stdout], [], [], 3.0)[0]
+        assert {path.name for path in paths} <= set(shared_memory.release())
+        assert select.select([process.stdout], [], [], 30.0)[0]
+        assert process.stdout.readline() == 'made\n'
+    finally:
+        process.kill()
+        process.communicate()
+        for path in shared_memory.FOLDER.glob(f'*_{port}*'):
+            path.unlink()

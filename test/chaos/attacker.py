@@ -24,6 +24,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
 ANSWER = 20.0  # [s] for a policy that lives, on a busy machine
+AGAIN = 5.0  # [s] until it is asked again: DDS may lose a question or an answer, see docs/chaos.md
 YOUNG = 2.0  # [s] for one that may not have been found yet: a request may go to the dead
 JOINTS = ('slider', 'hinge')
 BURST = 20  # messages at once
@@ -108,7 +109,13 @@ class Call:
         self.client, self.kind, self.target, self.pid = client, kind, target, pid
         self.owed = owed  # an answer
         self.latest = time.monotonic() + (ANSWER if owed else YOUNG)
-        self.future = client.call_async(request)
+        self._request = request
+        self.ask()
+
+    def ask(self) -> None:
+        """Ask; once more where nobody answered, as pusher and asker of the learner do."""
+        self.asked_at = time.monotonic()
+        self.future = self.client.call_async(self._request)
 
     def drop(self) -> None:
         """Expect no answer any more."""
@@ -205,5 +212,9 @@ class Attacker:
                     f'{call.target} did not answer ({call.kind}) in {ANSWER:g} s']
             else:
                 waiting.append(call)
+                if call.owed and now > call.asked_at + AGAIN:
+                    call.drop()
+                    call.ask()
+                    self.counts[f'{call.kind} asked again'] += 1
         self.calls = waiting
         return silent

@@ -7,6 +7,8 @@ import hashlib
 import os
 from pathlib import Path
 import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -15,6 +17,7 @@ from chaos.schedule import LEARNER
 from chaos.schedule import PARTS
 from chaos.schedule import ROBOTS
 import numpy as np
+from rl_robot_ros.bringup import _die_with_parent
 from rl_robot_ros.bringup import graph_environment
 from rl_robot_ros.bringup import node_command
 from rl_robot_ros.learning.checkpoint import DIGEST_BYTES
@@ -38,6 +41,12 @@ class Processes:
         self.pids: dict[str, int] = {}
         self._ended: dict[int, int] = {}  # exit statuses
         self._nursery = Nursery(self.environment)
+        self._released = folder / 'released.log'
+        with self._released.open('wb') as output:  # as `Graph` does
+            self._attendant = subprocess.Popen(
+                [sys.executable, '-m', 'rl_robot_ros.shared_memory', '--watch'],
+                env=self.environment, stdout=output, stdin=subprocess.DEVNULL,
+                preexec_fn=_die_with_parent)
         self.killed: set[str] = set()  # by us, and not started again yet
         self.started: dict[str, float] = {}  # when
         key = folder / 'key'
@@ -54,6 +63,11 @@ class Processes:
     def key(self) -> bytes:
         """Return what weights are signed with."""
         return (self.folder / 'key').read_bytes()
+
+    @property
+    def released(self) -> int:
+        """Return how many ports were left half made by somebody killed, and released."""
+        return len(self._released.read_text().splitlines())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,6 +136,8 @@ class Processes:
             if self.lives(name):
                 found.append(self.end(name, lambda: time.sleep(0.02)))
         self._nursery.close()
+        self._attendant.kill()
+        self._attendant.wait()
         return [text for text in found if text]
 
     def _log(self, name: str) -> Path:

@@ -259,7 +259,7 @@ class Trial:
 
     def play(self, seed: int) -> dict[str, Any]:
         """Run the schedule of a seed and return what came of it."""
-        began, self.wrong = time.monotonic(), []
+        began, self.wrong, released = time.monotonic(), [], self.processes.released
         self.attacker.counts = Counter()
         events = schedule(seed)
         for event in events:
@@ -272,6 +272,7 @@ class Trial:
         evidence = self._closed()
         before, after = self._before, account(evidence)
         self._before = after
+        self.attacker.counts['ports released'] += self.processes.released - released
         return {'seed': seed, 'seconds': round(time.monotonic() - began, 1),
                 'events': [[event.at, event.fault, event.target, event.lasts]
                            for event in events],
