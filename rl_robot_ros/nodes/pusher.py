@@ -23,6 +23,8 @@ from rl_robot_ros.nodes.runtime import RobotNode
 
 SERVICE = '/policy/set_weights'
 RETRY_PERIOD = 1.0  # [s] between two attempts at a policy that refuses
+AT_ONCE = 1 << 20  # bytes on their way to all policies together, one push at least
+HEAD_START = 0.1  # [s] in which a push keeps others waiting; who needs longer delays nobody
 QUEUE = 8  # versions waiting for one policy; only in `sync` does every version count
 
 
@@ -126,8 +128,19 @@ class Pusher:
                 if sent is not None and (not link.queue or self._every_version):
                     link.queue.appendleft(sent)
             if link.future is None and link.queue and now >= link.retry_at \
-                    and link.client.service_is_ready():
+                    and self._room(link.queue[0], now) and link.client.service_is_ready():
                 self._send(link, link.queue.popleft(), now)
+
+    def _room(self, weights: WeightSet, now: float) -> bool:
+        """
+        Tell whether to send now, or when another push was answered.
+
+        More than the shared memory of a participant holds (512 kB) is lost in part, and sent again
+        with the next heartbeat: after seconds.
+        """
+        flying = sum(link.sent.weights.nbytes for link in self.links.values()
+                     if link.sent is not None and now - link.sent_at < HEAD_START)
+        return not flying or flying + weights.weights.nbytes <= AT_ONCE
 
     def _forget(self, link: Link) -> None:
         if link.future is not None:
