@@ -191,7 +191,8 @@ SECTIONS: dict[str, type] = {
     'homing.': HomingConfig, 'start.': StartConfig,
     'learner.': LearnerConfig, 'stop.': StopConfig, 'in_process.': InProcessConfig,
 }
-EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str, 'diagnostics_period': float}
+EXTRA = {'use_sim_time': bool, 'mode': str, 'executor': str, 'diagnostics_period': float,
+         'realtime_priority': int}
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.nodes.timing import Timing
 from rl_robot_ros.robots.dynamics import dynamics_of
+from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import SimConfig
 from rl_robot_ros.sim.clock import SimClock
 from rl_robot_ros.sim.world import World
@@ -45,14 +46,14 @@ from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
 REPEAT_PERIOD = 0.2  # [s] between two sendings of an unanswered state
-CLOCK_PERIOD = 0.01  # [s] of the steady clock between two /clock messages in lockstep
+CLOCK_PERIOD = 0.01  # [s] of the steady clock between two /clock messages, or a little more
 
 
 class MujocoSim(RobotNode):
     """See the module docstring."""
 
     def __init__(self) -> None:
-        super().__init__('mujoco_sim')
+        super().__init__('mujoco_sim', controls=True)
         graph = load_graph(self)
         self.robot, self.task = graph.robot, graph.task
         self.config = self.configure(SimConfig, 'sim.')
@@ -75,6 +76,9 @@ class MujocoSim(RobotNode):
         self._mark = ''
         self._reader = wire.JointReader(self.robot.actuated)
         self._last_step = time.monotonic()
+        # Whoever tells a paused simulator from lost states looks at the clock twice in this time.
+        timeout = self.configure(SafetyConfig, 'safety.').state_timeout
+        self._clock_period = min(CLOCK_PERIOD, 0.2 * timeout / self.config.real_time_factor)
         self._last_clock = 0.0
         self._next_deadline = time.monotonic()
         self._screen = self._make_screen(graph)
@@ -143,12 +147,17 @@ class MujocoSim(RobotNode):
         stamp = self.clock.stamp
         self._states.publish(self._writer.write(stamp, self._mark, position=self.world.position,
                                                 velocity=self.world.velocity))
-        now = time.monotonic()
-        if self.config.mode == PACED or now - self._last_clock >= CLOCK_PERIOD:
-            self._last_clock = now
-            self._clock_out.publish(Clock(clock=wire.time_of(stamp)))
+        if self.config.mode == LOCKSTEP:
+            self._tell_time(self._clock_period)
         if self._screen is not None:
             self._screen.update(stamp * 1e-9)
+
+    def _tell_time(self, period: float) -> None:
+        """Publish `/clock` where that was not done for `period` [s] of the steady clock."""
+        now = time.monotonic()
+        if now - self._last_clock >= period:
+            self._last_clock = now
+            self._clock_out.publish(Clock(clock=wire.time_of(self.clock.stamp)))
 
     # -- lockstep -----------------------------------------------------------------------------
 
@@ -204,6 +213,9 @@ class MujocoSim(RobotNode):
         if self.config.delay_jitter:
             delay = max(0.0, delay + self.config.delay_jitter * self._rng.standard_normal())
         self._in_flight.append((now + delay / self.config.real_time_factor, effort.copy()))
+        # Nobody waits for the clock, but all four processes hear it: not while they compute.
+        self._tell_time(self._clock_period)
+        self.spare_time.use()
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -218,6 +230,7 @@ class MujocoSim(RobotNode):
         while self._in_flight and self._in_flight[0][0] <= now:
             self._effort = self._in_flight.popleft()[1]
         self._step(self._effort)
+        self._tell_time(2.0 * self._clock_period)  # where no command comes
 
     # -- services -----------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class PolicyNode(RobotNode):
     """See the module docstring; the node itself is the actor's outbox."""
 
     def __init__(self) -> None:
-        super().__init__('policy')
+        super().__init__('policy', controls=True)
         graph = load_graph(self)
         self.robot, self.task = graph.robot, graph.task
         self.config = self.configure(PolicyConfig, 'policy.')
@@ -187,8 +187,8 @@ class PolicyNode(RobotNode):
         start = time.monotonic()
         mode, episode = wire.parse_mark(message.header.frame_id)
         if mode == HARDWARE:
-            age = self.get_clock().now().nanoseconds - stamp
-            self.timing.note('observation_age', 1e-9 * age)
+            age = 1e-9 * (self.get_clock().now().nanoseconds - stamp)
+            self.timing.note('observation_age', age)
             effort = self.homing.on_state(stamp, position, velocity)
             if effort is not None:
                 self.request(stamp, effort)
@@ -212,9 +212,10 @@ class PolicyNode(RobotNode):
             self.counts['commands_refused'] += 1
             self.warn(f'command {error.kind}', f'effort_command refused: {error}')
             return
-        self.homing.on_command(message.header.frame_id)
-        self.actor.on_command(Command(wire.stamp_of(message.header.stamp), effort,
-                                      message.header.frame_id))
+        stamp, source = wire.stamp_of(message.header.stamp), message.header.frame_id
+        self.homing.on_command(source)
+        self.actor.on_command(Command(stamp, effort, source))
+        self.spare_time.use()
 
     def _on_goal(self, goal: Vector) -> None:
         if self.actor is None:
@@ -285,10 +286,10 @@ class PolicyNode(RobotNode):
 
     def describe(self) -> tuple[bytes, str, dict[str, Any]]:
         """Tell weights, rows and what is waited for."""
-        values: dict[str, Any] = {'mode': 'evaluate' if self.evaluate else 'train',
-                                  **self.counts, **self.goals.counts, **self.resets.counts,
-                                  **self.homing.counts, **self.experience.counts,
-                                  **self.timing.report()}
+        values: dict[str, Any] = {
+            'mode': 'evaluate' if self.evaluate else 'train', **self.counts, **self.goals.counts,
+            **self.resets.counts, **self.homing.counts, **self.experience.counts,
+            **self.timing.report()}
         for kind, count in self.store.refused.items():
             values[f'refused_{kind}'] = count
         actor = self.actor
@@ -302,9 +303,8 @@ class PolicyNode(RobotNode):
         if self.homing.active:
             return (DiagnosticStatus.WARN if self.homing.complaint else DiagnosticStatus.OK,
                     f'waiting for {self.homing.waiting}', values)
-        if actor.waiting:
-            return DiagnosticStatus.OK, f'waiting for {actor.waiting}', values
-        return DiagnosticStatus.OK, 'acting', values
+        doing = f'waiting for {actor.waiting}' if actor.waiting else 'acting'
+        return DiagnosticStatus.OK, doing, values
 
     def close(self) -> None:
         """Send the rows that were not sent yet."""

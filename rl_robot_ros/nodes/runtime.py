@@ -22,6 +22,7 @@ from typing import TypeVar
 from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.msg import FloatingPointRange
+from rcl_interfaces.msg import IntegerRange
 from rcl_interfaces.msg import ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock
@@ -35,6 +36,8 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rl_robot_ros.nodes.parameters import declare_config
+from rl_robot_ros.nodes.priority import take_priority
+from rl_robot_ros.nodes.spare_time import SpareTime
 from rl_robot_ros.wire import status
 
 C = TypeVar('C')
@@ -78,9 +81,13 @@ class RosHandler(logging.Handler):
 
 
 class RobotNode(Node):
-    """A node with configuration, steady timers, throttled warnings and diagnostics."""
+    """
+    A node with configuration, steady timers, throttled warnings and diagnostics.
 
-    def __init__(self, name: str) -> None:
+    :param controls: whether a robot waits for it: it may have real-time priority then.
+    """
+
+    def __init__(self, name: str, controls: bool = False) -> None:
         super().__init__(name)
         self.errors = 0
         self.last_error = ''  # where the newest exception came from
@@ -92,10 +99,17 @@ class RobotNode(Node):
         package = logging.getLogger('rl_robot_ros')
         package.setLevel(logging.INFO)
         package.addHandler(RosHandler(self))
-        self.every(self.declare_parameter('diagnostics_period', 1.0, ParameterDescriptor(
-            description='between two messages on /diagnostics [s]', read_only=True,
-            floating_point_range=[FloatingPointRange(from_value=0.05, to_value=60.0)])).value,
+        self.spare_time = SpareTime(self.every)
+        self.spare_time.add(
+            self.declare_parameter('diagnostics_period', 1.0, ParameterDescriptor(
+                description='between two messages on /diagnostics [s]', read_only=True,
+                floating_point_range=[FloatingPointRange(from_value=0.05, to_value=60.0)])).value,
             self._publish_diagnostics)
+        self.priority = 0 if not controls else self.declare_parameter(
+            'realtime_priority', 0, ParameterDescriptor(
+                description='real-time priority (SCHED_RR) of simulator, filter, watchdog and '
+                'policy; 0: none [1]', read_only=True,
+                integer_range=[IntegerRange(from_value=0, to_value=99)])).value
 
     def configure(self, cls: type[C], prefix: str = '', presets: Any = None,
                   chosen: tuple[str, ...] = (), change: Callable[[C], str] | None = None) -> C:
@@ -189,6 +203,9 @@ def run(make_node: Callable[[], RobotNode], args: list[str] | None = None) -> in
     executor = make_executor(node.declare_parameter('executor', 'events').value)
     executor.add_node(node)
     node.spinner = executor
+    refused = take_priority(node.priority)  # late, so that the threads of DDS get it too
+    if refused:
+        node.get_logger().warning(refused)
     # Everything built so far lives for ever: do not let the collector walk it in the control path.
     gc.collect()
     gc.freeze()

@@ -52,7 +52,7 @@ class SafetyFilterNode(RobotNode):
     """Messages, services and parameters of the filter; see the module docstring."""
 
     def __init__(self) -> None:
-        super().__init__('safety_filter')
+        super().__init__('safety_filter', controls=True)
         robot = load_graph(self).robot
         options = self.configure(FilterConfig, 'filter.')
         config = self.configure(SafetyConfig, 'safety.', change=self._on_options)
@@ -88,7 +88,7 @@ class SafetyFilterNode(RobotNode):
         self._graph = GraphGuard(self, joints, inputs, inputs[0], out.controller,
                                  options.allow_multiple_publishers)
         self.guarded.graph_refusal = self._graph.refusal
-        self.every(LOOK_PERIOD, self._look_at_graph)
+        self.spare_time.add(LOOK_PERIOD, self._look_at_graph)
         self.guarded.report()
         self._watchdog = SteadyWatchdog(self.guarded.watch, self.on_error, self.guarded.period)
         self._watchdog.start()
@@ -134,6 +134,8 @@ class SafetyFilterNode(RobotNode):
                     self.warn(f'request {error.kind}', f'effort_request refused: {error}')
                 else:
                     guarded.take_request(stamp, effort)
+        if guarded.answered:
+            self.spare_time.use()
 
     def _on_teleop(self, message: JointState) -> None:
         try:

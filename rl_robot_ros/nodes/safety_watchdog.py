@@ -54,7 +54,7 @@ class SafetyWatchdogNode(RobotNode):
     """See the module docstring."""
 
     def __init__(self) -> None:
-        super().__init__('safety_watchdog')
+        super().__init__('safety_watchdog', controls=True)
         robot = resolve('robot', self.configure(GraphConfig).robot)
         config = self.configure(WatchdogConfig, 'watchdog.')
         safety = self.configure(SafetyConfig, 'safety.')
@@ -94,6 +94,7 @@ class SafetyWatchdogNode(RobotNode):
     def _on_output(self, message: bytes) -> None:
         if message != self._own:
             self.heartbeat.output(time.monotonic())
+        self.spare_time.use()
 
     def _on_state(self, message: JointState) -> None:
         now = time.monotonic()

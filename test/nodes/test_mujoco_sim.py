@@ -19,6 +19,7 @@ from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.settings import Settings
 from rl_robot_ros.sim.world import World
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
@@ -37,9 +38,12 @@ class Player:
         rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO,
                    domain_id=int(environment['ROS_DOMAIN_ID']))
         self.node = Node('player', context=self.context, use_global_arguments=False)
-        self.states, self.told = [], {}
+        self.states, self.told, self.clock = [], {}, []
         self.answer = lambda state: None
         self.node.create_subscription(JointState, 'joint_states', self._hear, ALL_STATES)
+        self.node.create_subscription(
+            Clock, '/clock', lambda message: self.clock.append(wire.stamp_of(message.clock)),
+            ALL_STATES)
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_told, 10)
         self.command = self.node.create_publisher(JointState, 'effort_command', COMMAND_QOS)
         self.controller = self.node.create_publisher(
@@ -122,6 +126,9 @@ def test_paced_a_command_acts_one_period_after_the_state_it_answers(tmp_path, mo
         player.answer = push_twice
         player.until('what it did', lambda: len(player.states) > last + 20)
         states = player.states
+        # The clock is told every 10 ms of real time, not with every state: see `_tell_time`.
+        player.until('the clock goes on', lambda: len(player.clock) > 3)
+        assert player.clock == sorted(set(player.clock)) and len(player.clock) < len(states)
         # The age of the second is known, for from the first on answers are waited for; and those
         # of the states after it are missed.
         player.until('misses', lambda: player.told.get('answers_missed', 0) >= 10)
