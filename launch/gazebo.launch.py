@@ -26,7 +26,7 @@ def generate_launch_description():
     """Describe world, clock and robot; all other arguments are those of robot.launch.py."""
     return LaunchDescription([
         DeclareLaunchArgument('robot', default_value='arm7',
-                              description='Datasheet, or my_package.my_module:ROBOT'),
+                              description='Datasheet: name, module:ROBOT or YAML file'),
         DeclareLaunchArgument('world', description='SDF file of it',
                               default_value=PathJoinSubstitution([SHARE, 'worlds', 'robot.sdf'])),
         DeclareLaunchArgument('params_file', description='Parameters of your own, read last',

@@ -15,7 +15,7 @@ def generate_launch_description():
     """Describe the simulator; all other arguments are those of robot.launch.py."""
     return LaunchDescription([
         DeclareLaunchArgument('robot', default_value='arm7',
-                              description='Datasheet, or my_package.my_module:ROBOT'),
+                              description='Datasheet: name, module:ROBOT or YAML file'),
         DeclareLaunchArgument('gui', default_value='true', description="MuJoCo's window"),
         DeclareLaunchArgument('activate', default_value='true',
                               description='Let the robot go when all is checked'),

@@ -73,7 +73,7 @@ def start(context):
 def generate_launch_description():
     """Describe it; all other arguments are those of robot.launch.py."""
     return LaunchDescription([
-        DeclareLaunchArgument('robot', description='Datasheet, or my_package.my_module:ROBOT'),
+        DeclareLaunchArgument('robot', description='Datasheet: name, module:ROBOT or YAML file'),
         DeclareLaunchArgument('sim', choices=['gz', 'mujoco', 'real'], description='Who plays it'),
         DeclareLaunchArgument('plugin', default_value='',
                               description='Hardware plugin of sim:=real, my_hardware/MySystem'),

@@ -93,4 +93,4 @@ def test_as_it_stands(tmp_path, monkeypatch):
     follow(tmp_path, monkeypatch, quick=False)
     report = json.loads((tmp_path / 'runs' / 'bench_arm' / 'evaluation.json').read_text())
     assert report['success_rate'] >= 0.8
-    assert np.isfinite(report['return'])
+    assert np.isfinite(report['return_mean'])

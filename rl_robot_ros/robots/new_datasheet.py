@@ -63,8 +63,10 @@ def new_datasheet(model: Path, given: Mapping[str, str], without: Iterable[str] 
            **{name: value for name, value in given.items() if not name.startswith('joints.')}}
     sheet = resolve_config(Datasheet, top)
     values = _given(names, given)
-    felt = _felt(compiled, names, joints, values)
-    sheets = {name: _joint(joints[name], values[name], felt[:, i], model.name)
+    limits = {name: _limits(joints[name], values[name], model.name) for name in names}
+    homes = [values[name].get('home', _middle(limits[name])) for name in names]
+    felt = _felt(compiled, names, joints, values, homes)
+    sheets = {name: _joint(limits[name], homes[i], values[name], felt[:, i])
               for i, name in enumerate(names)}
     return _text(model, sheet, sheets)
 
@@ -95,16 +97,27 @@ def _given(names: list[str], given: Mapping[str, str]) -> dict[str, dict[str, An
     return found
 
 
-def _joint(joint: UrdfJoint, given: Mapping[str, Any], felt: Vector, source: str) -> JointSheet:
+def _limits(joint: UrdfJoint, given: Mapping[str, Any], source: str) -> dict[str, float]:
     limits = {key: given.get(key, getattr(joint, key)) for key in LIMITS}
     for key, value in limits.items():
         if not is_limit(key, value):
             raise ValueError(f'joint {joint.name} has {key} limit {value} in {source}: give '
                              f'joints.{joint.name}.{key}=..., or joints.{key}=... for all')
-    low, high = np.quantile(felt, (LOW, HIGH))
-    home = 0.0 if limits['lower'] < 0.0 < limits['upper'] \
-        else 0.5 * (limits['lower'] + limits['upper'])
+    return limits
+
+
+def _middle(limits: Mapping[str, float]) -> float:
+    """Return 0 where the joint may be there, else the middle of its range."""
+    lower, upper = limits['lower'], limits['upper']
+    return 0.0 if lower < 0.0 < upper else 0.5 * (lower + upper)
+
+
+def _joint(limits: Mapping[str, float], home: float, given: Mapping[str, Any],
+           felt: Vector) -> JointSheet:
+    low, high = np.quantile(felt[:-1], (LOW, HIGH))
     braking = min(limits['velocity'] / STOP_TIME, BRAKING_SHARE * limits['effort'] / high)
+    # A home where the motor feels less than nearly everywhere else, such as a stretched arm.
+    low = min(low, felt[-1])
     return JointSheet(**{
         'home': home, 'effort_rate': limits['effort'] / RISE_TIME,
         'braking_acceleration': _rounded_down(braking), 'inertia': _rounded_down(float(low)),
@@ -112,17 +125,23 @@ def _joint(joint: UrdfJoint, given: Mapping[str, Any], felt: Vector, source: str
 
 
 def _felt(model: mujoco.MjModel, names: list[str], joints: Mapping[str, UrdfJoint],
-          given: Mapping[str, Mapping[str, Any]]) -> Vector:
-    """Return the inertia that each motor feels in random positions, shape (positions, joints)."""
+          given: Mapping[str, Mapping[str, Any]], homes: list[float]) -> Vector:
+    """
+    Return the inertia that each motor feels in random positions, and at home in the last row.
+
+    :returns: [kg m^2 or kg], shape (positions + 1, joints).
+    """
     data = mujoco.MjData(model)
     model.dof_armature[:] = [given[name].get('armature', 0.0) for name in names]
     lower = [max(joints[name].lower, -math.pi) for name in names]
     upper = [min(joints[name].upper, math.pi) for name in names]
     rng = np.random.default_rng(0)
-    felt = np.zeros((CONFIGURATIONS, model.nv))
+    felt = np.zeros((CONFIGURATIONS + 1, model.nv))
     for row in felt:
         data.qpos[:] = rng.uniform(lower, upper)
         row[:] = felt_inertia(model, data)
+    data.qpos[:] = homes
+    felt[-1] = felt_inertia(model, data)
     return felt
 
 
@@ -155,7 +174,8 @@ def _text(model: Path, sheet: Datasheet, joints: Mapping[str, JointSheet]) -> st
               f'effort_rate reaches full', f'# effort in {RISE_TIME * 1000:g} ms; '
               f'braking_acceleration stops in {STOP_TIME:g} s, with at most half of the effort; '
               'inertia', f'# is the {LOW:.0%} quantile of 1 / (M^-1)_ii over {CONFIGURATIONS} '
-              'positions, armature included.', 'joints:']
+              'positions, armature included,', '# or what it is at home where that is less.',
+              'joints:']
     for name, joint in joints.items():
         words = [f'{key}: {_plain(value)}' for key, value in to_parameters(joint).items()
                  if not (key == 'motor' and value)]
