@@ -79,7 +79,7 @@ class MujocoSim(RobotNode):
         # Whoever tells a paused simulator from lost states looks at the clock twice in this time.
         timeout = self.configure(SafetyConfig, 'safety.').state_timeout
         self._clock_period = min(CLOCK_PERIOD, 0.2 * timeout / self.config.real_time_factor)
-        self._last_clock = 0.0
+        self._last_clock, self._stamp = 0.0, 0  # [ns] of the newest state
         self._next_deadline = time.monotonic()
         self._screen = self._make_screen(graph)
         self._connect()
@@ -144,7 +144,7 @@ class MujocoSim(RobotNode):
         self.timing.mark(self._last_step)
 
     def _publish(self) -> None:
-        stamp = self.clock.stamp
+        stamp = self._stamp = self.clock.stamp
         self._states.publish(self._writer.write(stamp, self._mark, position=self.world.position,
                                                 velocity=self.world.velocity))
         if self.config.mode == LOCKSTEP:
@@ -157,7 +157,7 @@ class MujocoSim(RobotNode):
         now = time.monotonic()
         if now - self._last_clock >= period:
             self._last_clock = now
-            self._clock_out.publish(Clock(clock=wire.time_of(self.clock.stamp)))
+            self._clock_out.publish(Clock(clock=wire.time_of(self._stamp)))
 
     # -- lockstep -----------------------------------------------------------------------------
 

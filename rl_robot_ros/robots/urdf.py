@@ -37,7 +37,9 @@ def urdf_path(robot: RobotSpec) -> Path:
     :raises FileNotFoundError: says where it was looked for.
     """
     if not robot.urdf:
-        raise FileNotFoundError(f'robot {robot.name} has no URDF, see RobotSpec.urdf')
+        only = f'its model is {robot.mjcf} alone; ' if robot.mjcf else ''
+        raise FileNotFoundError(f'robot {robot.name} has no URDF: {only}ros2_control and Gazebo '
+                                'read nothing else. Name one as `urdf` in its datasheet')
     path = Path(robot.urdf)
     if not path.is_absolute():
         path = Path(__file__).parents[1] / 'data' / robot.urdf

@@ -89,3 +89,8 @@ def test_a_missing_file(tmp_path):
 def test_a_model_without_the_joints_of_the_datasheet():
     with pytest.raises(ValueError, match=r"joints \['joint1'.* not in cartpole.urdf.*slider"):
         build_spec(replace(ROBOT, urdf=CARTPOLE.urdf))
+
+
+def test_a_robot_without_one_is_told_who_needs_it():
+    with pytest.raises(FileNotFoundError, match='model is arm.xml alone; ros2_control and Gazebo'):
+        urdf_path(replace(ROBOT, urdf='', mjcf='arm.xml'))
