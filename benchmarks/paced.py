@@ -50,9 +50,9 @@ WARM = 150  # decisions
 BARE = 10.0  # [s] the bare sleeper
 COUNTS = {'mujoco_sim': ('steps', 'answers_missed', 'deadlines_missed'),
           'safety_filter': ('unanswered',)}
-TITLES = ('| rate | control periods | bare sleeper p50 / p99 ms | jitter of the robot p50 / p99 ms '
-          '| jitter of the policy p50 / p99 ms | observation age p50 / p99 ms | missed deadlines '
-          '| unpunctual | unanswered |\n|---|---|---|---|---|---|---|---|---|')
+TITLES = ('| rate | control periods | bare sleeper p50 / p99 ms | jitter of the robot p50 / p99 '
+          'ms | jitter of the policy p50 / p99 ms | observation age p50 / p99 ms | missed '
+          'deadlines | unpunctual | unanswered |\n|---|---|---|---|---|---|---|---|---|')
 TIMES = {'mujoco_sim': ('jitter_p50_ms', 'jitter_p99_ms', 'observation_age_p50_ms',
                         'observation_age_p99_ms'),
          'policy': ('jitter_p50_ms', 'jitter_p99_ms')}
@@ -68,8 +68,11 @@ def write_policy(path: Path, robot: Any) -> None:
     save_policy(path, WeightSet.make(1, 1, contract.schema, weights, 'policy'))
 
 
-def measure(rate: int, seconds: float, priority: int, folder: Path) -> tuple[dict[str, float],
-                                                                              dict[str, dict[str, Any]]]:
+Report = dict[str, dict[str, Any]]  # of diagnostics, by node
+
+
+def measure(rate: int, seconds: float, priority: int,
+            folder: Path) -> tuple[dict[str, float], Report]:
     """
     Run one graph; returns what the table needs, and the last report of every node.
 
@@ -79,7 +82,8 @@ def measure(rate: int, seconds: float, priority: int, folder: Path) -> tuple[dic
     write_policy(folder / 'policy.safetensors', resolve('robot', name))
     settings = Settings.resolve({
         'robot': name, 'task': 'reach', 'mode': 'evaluate', 'use_sim_time': True,
-        'realtime_priority': priority, 'sim.mode': PACED, 'sync.enabled': False, 'task.max_episode_steps': 10 * rate,
+        'realtime_priority': priority, 'sim.mode': PACED, 'sync.enabled': False,
+        'task.max_episode_steps': 10 * rate,
         'policy.checkpoint': str(folder / 'policy.safetensors')})
     (folder / 'config.yaml').write_text(settings.yaml())
     path = os.pathsep.join(filter(None, [str(Path(__file__).parent),

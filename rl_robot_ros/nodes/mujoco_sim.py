@@ -25,7 +25,6 @@ import numpy as np
 from rl_robot_ros import wire
 from rl_robot_ros import wire_goals
 from rl_robot_ros.core.dialogue import LOCKSTEP
-from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.nodes.common import load_graph
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
