@@ -2,13 +2,10 @@
 
 import os
 from pathlib import Path
-import sys
 
+from benchmarks.awake import awake
+from benchmarks.awake import bare_lateness
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / 'benchmarks'))
-from awake import awake  # noqa: E402
-from awake import bare_lateness  # noqa: E402
 
 
 def test_spinners_give_way_and_end():
