@@ -1,4 +1,8 @@
-"""A learner's load and nothing else: SAC updates on rows of zeros, for ever; see ring.py."""
+"""
+A learner's load and nothing else: SAC updates on rows of zeros, for ever.
+
+See ring.py (as a process) and control_loop.py (as a thread).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,8 @@ from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.env import RobotEnv
 
 
-def main() -> None:
-    """Update until somebody ends the process; says `ready` when compilation is over."""
-    prepare_torch()
+def make_learner() -> Sac:
+    """Return SAC as `rl-robot train` has it, compiled, with rows to learn from."""
     env = RobotEnv.make('arm7', 'reach')
     config = Sac.Config(learning_starts=256, capacity=10_000)
     network = Sac.network(config, env.layout.observation_size, env.layout.action_size)
@@ -19,6 +22,13 @@ def main() -> None:
     sac = Sac(contract, env.layout, config, seed=0)
     sac.add(np.zeros((2000, env.layout.width)))
     sac.prepare()
+    return sac
+
+
+def main() -> None:
+    """Update until somebody ends the process; says `ready` when compilation is over."""
+    prepare_torch()
+    sac = make_learner()
     print('ready', flush=True)
     while True:
         sac.update()

@@ -3,8 +3,8 @@ Environment steps per second from end to end: acting, the arm with its safety fi
 
 arm7 reach in process, ours as `rl-robot train --in-process` does it, Stable-Baselines3 on the same
 environment (`env.py`, the same filter) with the same networks and batches.  Each measurement is a
-process of its own that counts after learning has begun; contenders take turns.  Stable-Baselines3
-runs with one and with two threads of torch, and the better one counts.
+process of its own that counts after learning has begun; contenders take turns, and each round is
+kept.  Stable-Baselines3 runs with one and with two threads of torch, and the better one counts.
 
 =========== ======================================================================================
 case        what is equal for all
@@ -123,23 +123,23 @@ def rate(case: str, name: str, seconds: float) -> float:
     return float(found.stdout.split()[-1])
 
 
-def measure(case: str, rounds: int, seconds: float) -> dict[str, Any]:
-    """Let the contenders of a case take turns."""
-    rates: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    for _ in range(rounds):
-        for name, found in rates.items():
-            found.append(rate(case, name, seconds))
-    return {'case': case, 'rates': rates, 'seconds': seconds}
+def measure(case: str, seconds: float) -> dict[str, Any]:
+    """Let each contender of a case have its turn."""
+    return {'case': case, 'rates': {name: rate(case, name, seconds) for name in CONTENDERS},
+            'seconds': seconds}
 
 
-def lines_of(row: dict[str, Any]) -> list[list[str]]:
+def lines_of(case: str, rounds: list[dict[str, Any]]) -> list[list[str]]:
     """Return the lines of one case: medians, and medians of the ratios inside the rounds."""
-    rates, lines = row['rates'], []
-    theirs = [max(pair) for pair in zip(*(rates[n] for n in rates if n.startswith('Stable')))]
-    for name, found in rates.items():
-        ratio = statistics.median(a / b for a, b in zip(found, theirs))
-        lines.append([row['case'], name, f'{statistics.median(found):.0f}', f'{ratio:.2f}',
-                      GOALS[row['case']] if name.startswith('ours') else ''])
+    lines = []
+    theirs = [max(found for name, found in turn['rates'].items() if name.startswith('Stable'))
+              for turn in rounds]
+    for name in CONTENDERS:
+        rates = [turn['rates'][name] for turn in rounds]
+        ratios = [ours / best for ours, best in zip(rates, theirs)]
+        lines.append([case, name, f'{statistics.median(rates):.0f}',
+                      f'{statistics.median(ratios):.2f} ({min(ratios):.2f} to '
+                      f'{max(ratios):.2f})', GOALS[case] if name.startswith('ours') else ''])
     return lines
 
 
@@ -155,10 +155,15 @@ def main() -> None:
     parser.add_argument('--seconds', type=float, default=20.0, help='of one measurement')
     options = parser.parse_args()
     table = Rows(options.results / 'env_steps', options)
-    rows = [table.get(case, partial(measure, case, options.rounds, options.seconds))
-            for case in EQUAL if table.wants(case)]
+    lines, measured = [], []
+    for case in EQUAL:
+        if table.wants(case):
+            rounds = [table.get(f'{case}_round{number}', partial(measure, case, options.seconds))
+                      for number in range(1, options.rounds + 1)]
+            lines += lines_of(case, rounds)
+            measured += rounds
     print_table(['case', 'who', 'environment steps per second', 'x Stable-Baselines3', 'goal'],
-                [line for row in rows for line in lines_of(row)], rows)
+                lines, measured)
 
 
 if __name__ == '__main__':

@@ -10,7 +10,7 @@ policy: ratio = (IQM ours - random) / (IQM SB3 - random), with a 95 % bootstrap 
 seeds.  CPU seconds are those of acting and learning on one thread, without evaluation and
 compilation.
 
-    pip install stable-baselines3==2.9.2 'gymnasium[mujoco]' imageio
+    pip install stable-baselines3==2.9.2 sb3-contrib==2.9.2 'gymnasium[mujoco]' imageio
     OMP_NUM_THREADS=1 python benchmarks/learning.py --only pendulum --seeds 1 2 3 4 5
 
 `learning_setups.py` has every hyperparameter of both.
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from functools import partial
 import statistics
 import time
 from typing import Any
@@ -86,11 +87,11 @@ def run_ours(setup: Setup, seed: int) -> dict[str, Any]:
     return curve.row()
 
 
-def run_theirs(setup: Setup, seed: int) -> dict[str, Any]:
-    """Let Stable-Baselines3 learn."""
+def run_theirs(setup: Setup, zoo: str, seed: int) -> dict[str, Any]:
+    """Let a peer learn."""
     from learning_sb3 import make_model  # an optional peer
-    model, watch = make_model(setup, seed)
-    curve = Curve(setup, lambda observations: model.predict(observations, deterministic=True)[0])
+    model, best, watch = make_model(setup, zoo, seed)
+    curve = Curve(setup, best)
     model.learn(setup.steps, callback=watch(curve.reached))
     return curve.row()
 
@@ -123,13 +124,14 @@ def steps_to(setup: Setup, runs: Sequence[dict[str, Any]]) -> str:
     return f'{median:.0f}' if np.isfinite(median) else f'> {setup.steps}'
 
 
-def line_of(name: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]],
+def line_of(name: str, peer: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]],
             chance: float) -> list[str]:
-    """Return the table's line of one set-up."""
+    """Return the table's line of one set-up and one peer, if any."""
     setup, cells = SETUPS[name], [name, str(SETUPS[name].steps)]
     returns = [[run['return'] for run in runs] for runs in (ours, theirs)]
-    cells += [f'{float(interquartile_mean(np.array(values))):.4g} ({len(values)})' if values
-              else '' for values in returns]
+    means = [f'{float(interquartile_mean(np.array(values))):.4g} ({len(values)})' if values
+             else '' for values in returns]
+    cells += [means[0], peer.split()[-1] if theirs else '', means[1]]
     cells.append(gain_ratio(*returns, chance) if ours and theirs else '')
     for runs in (ours, theirs):
         cells.append(steps_to(setup, runs) if runs and np.isfinite(setup.threshold) else '')
@@ -142,32 +144,37 @@ def main() -> None:
     """Measure what is missing, print the table."""
     parser = make_parser(__doc__)
     parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3, 4, 5])
-    parser.add_argument('--ours', action='store_true', help='measure no peer')
-    parser.add_argument('--show', action='store_true',
-                        help='only print what was measured before')
+    parser.add_argument('--who', default='all', choices=('all', 'ours', 'peers', 'nobody'),
+                        help='whose missing rows are measured; of the others those are shown '
+                        'that there are (default %(default)s)')
     options = parser.parse_args()
     prepare_torch()
     rows = Rows(options.results / 'learning', options)
+
+    def all_of(name: str, run: Callable[[int], dict[str, Any]], show: bool) -> list[Any]:
+        """Return the rows of all seeds; those that are only shown may be missing."""
+        found = [rows.known(f'{name}_seed{seed}') if show else
+                 rows.get(f'{name}_seed{seed}', partial(run, seed)) for seed in options.seeds]
+        return [row for row in found if row]
+
     lines, measured = [], []
     for name, setup in SETUPS.items():
         if not rows.wants(name):
             continue
-        jobs = {f'{name}_ours_seed{seed}': (lambda s=setup, n=seed: run_ours(s, n))
-                for seed in options.seeds}
-        if setup.zoo and not options.ours:
-            jobs.update({f'{setup.zoo.replace(" ", "_")}_sb3_{setup.steps}_seed{seed}':
-                         (lambda s=setup, n=seed: run_theirs(s, n)) for seed in options.seeds})
-        jobs[f'{setup.env}_random'] = lambda s=setup: run_random(s)
-        found = {job: rows.known(job) if options.show else rows.get(job, run)
-                 for job, run in jobs.items()}
-        ours, theirs = ([row for job, row in found.items() if row and kind in job]
-                        for kind in ('_ours_', '_sb3_'))
-        chance = found[f'{setup.env}_random']
-        if ours and chance:
-            lines.append(line_of(name, ours, theirs, chance['return']))
-            measured += [*ours, *theirs]
-    print_table(['set-up', 'steps', 'return ours (seeds)', 'return SB3 (seeds)', 'ratio of gains',
-                 'steps to solve, ours', 'SB3', 'CPU s, ours', 'SB3', 'target'], lines, measured)
+        ours = all_of(f'{name}_ours', partial(run_ours, setup),
+                      options.who in ('peers', 'nobody'))
+        chance = rows.get(f'{setup.env}_random', partial(run_random, setup))['return']
+        for peer in setup.zoo or ('',):
+            theirs = all_of(f'{peer.replace(" ", "_")}_sb3_{setup.steps}',
+                            partial(run_theirs, setup, peer),
+                            options.who in ('ours', 'nobody')) if peer else []
+            if ours:
+                lines.append(line_of(name, peer, ours, theirs, chance))
+            measured += theirs
+        measured += ours
+    print_table(['set-up', 'steps', 'return ours (seeds)', 'peer', 'its return (seeds)',
+                 'ratio of gains', 'steps to solve, ours', 'peer', 'CPU s, ours', 'peer',
+                 'target'], lines, measured)
 
 
 if __name__ == '__main__':

@@ -12,7 +12,8 @@ from typing import Any
 from machine import machine
 from rl_robot_ros.learning.report import write_json
 
-VERSIONS = {'stable_baselines3': 'stable-baselines3==2.9.2', 'sbx': 'sbx-rl==0.28.0'}
+VERSIONS = {'stable_baselines3': 'stable-baselines3==2.9.2', 'sb3_contrib': 'sb3-contrib==2.9.2',
+            'sbx': 'sbx-rl==0.28.0', 'torch': 'torch'}
 
 
 def peer(module: str) -> Any:
