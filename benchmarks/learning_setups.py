@@ -8,8 +8,8 @@ Reacher-v5: there SB3's defaults stand, with the learning rate of Pendulum.  Its
 Hopper-v4 stand for Hopper-v5, and are made for a million steps.
 
 Ours are the same numbers where there is an option for them.  What there is none for: PPO's
-learning rate and clip stay constant, exploration is ours, and the observation is always
-normalised.  `default` is the preset ``robot`` of SAC, which ships, with the learning rate of the
+learning rate and clip stay constant, exploration is ours, and the observation is normalised,
+except for DQN, where that is the difference between 500 and 50 on CartPole.  `default` is the preset ``robot`` of SAC, which ships, with the learning rate of the
 zoo's Pendulum, and learning from the hundredth row on, as Stable-Baselines3 does.
 
 Where there is no peer, the target is a public figure: `reward_threshold` of Gymnasium's registry
@@ -120,7 +120,7 @@ SETUPS: dict[str, Setup] = {
         'CartPole-v1', 'dqn', 50_000, 2048, 475.0, block=256, zoo=('CartPole-v1 dqn',),
         ours={'lr': 2.3e-3, 'batch': 64, 'capacity': 100_000, 'learning_starts': 1000,
               'gamma': 0.99, 'tau': 1.0, 'target_every': 128, 'utd': 0.5, 'hidden': (256, 256),
-              'epsilon_end': 0.04, 'epsilon_over': 8000}),
+              'epsilon_end': 0.04, 'epsilon_over': 8000, 'normalise': False}),
     'cart_pole_a2c': Setup(
         'CartPole-v1', 'a2c', 500_000, 20_000, 475.0, copies=8, block=5, zoo=('CartPole-v1 a2c',),
         ours={'batch': 40, 'gamma': 0.99, 'gae_lambda': 1.0, 'lr': 7e-4, 'lr_value': 7e-4,
@@ -129,7 +129,7 @@ SETUPS: dict[str, Setup] = {
         'MountainCar-v0', 'dqn', 120_000, 10_000, -110.0, block=16, zoo=('MountainCar-v0 dqn',),
         ours={'lr': 4e-3, 'batch': 128, 'capacity': 10_000, 'learning_starts': 1000,
               'gamma': 0.98, 'tau': 1.0, 'target_every': 300, 'utd': 0.5, 'hidden': (256, 256),
-              'epsilon_end': 0.07, 'epsilon_over': 24_000}),
+              'epsilon_end': 0.07, 'epsilon_over': 24_000, 'normalise': False}),
     'pendulum_default': Setup(
         'Pendulum-v1', 'sac', 2000, 250, -200.0, 'robot', SAC, target='median <= 1500 steps',
         zoo=('Pendulum-v1 sac', 'Pendulum-v1 crossq', 'Pendulum-v1 tqc')),

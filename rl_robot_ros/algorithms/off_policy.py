@@ -57,6 +57,8 @@ class OffPolicyConfig:
     learning_starts: int = option(1000, 'rows of uniform exploration before the first update',
                                   unit='rows', low=1, high=10_000_000)
     capacity: int = option(500_000, 'rows in replay', unit='rows', low=1, high=50_000_000)
+    normalise: bool = option(True, 'bring observations to mean 0 and variance 1; off: networks '
+                             'see them as they are, within +-10')
     normaliser_rows: int = option(0, 'observation statistics stop after this many, 0 never',
                                   unit='rows', low=0)
     hindsight: str = option('auto', 'learn from each row under other goals too, see '
@@ -132,7 +134,7 @@ class OffPolicy(Algorithm):
         self._demonstrated, self._digest = torch.from_numpy(memory.data[:memory.size]), \
             demonstrations.digest
         self._note_reward(rows)
-        self.normaliser.add(rows[:, layout.column('obs')])
+        self._note_observations(rows)
 
     @property
     def utd(self) -> float:
@@ -174,7 +176,7 @@ class OffPolicy(Algorithm):
                 if part.episode is not None:
                     self._remember(self._hindsight.relabel(part.episode))
             self._details['episodes_not_relabelled'] = float(self._hindsight.dropped)
-        self.normaliser.add(rows[:, self.replay.layout.column('obs')])
+        self._note_observations(rows)
         self._refresh_normaliser()
 
     def _remember(self, rows: NDArray[np.float64]) -> None:
@@ -184,6 +186,10 @@ class OffPolicy(Algorithm):
     def _note_reward(self, rows: NDArray[np.float64]) -> None:
         reward = rows[:, self.replay.layout.column('reward')]
         self._largest_reward = max(self._largest_reward, float(np.abs(reward).max(initial=0.0)))
+
+    def _note_observations(self, rows: NDArray[np.float64]) -> None:
+        if self.config.normalise:
+            self.normaliser.add(rows[:, self.replay.layout.column('obs')])
 
     def _refresh_normaliser(self) -> None:
         self._mean = torch.from_numpy(self.normaliser.mean).float()

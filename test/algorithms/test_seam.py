@@ -175,3 +175,17 @@ def test_bad_configuration_is_refused(name, key, value):
     cls = resolve('algorithm', name)
     with pytest.raises(ValueError, match=f'algorithm.{key}'):
         resolve_config(cls.Config, {f'algorithm.{key}': value}, 'algorithm.')
+
+
+@pytest.mark.parametrize('name', [name for name in REWARDED if 'normalise' in
+                                  resolve('algorithm', name).Config.__dataclass_fields__])
+@pytest.mark.parametrize('shown', [False, True])
+def test_observations_as_they_are(name, shown):
+    """Without `normalise` neither rows nor demonstrations change what networks see."""
+    layout = workbench.layout_of(workbench.make(name))
+    rows = workbench.shown_rows(layout, workbench.choices_of(resolve('algorithm', name)))
+    algorithm = workbench.make(name, normalise=False, shown=rows if shown else None)
+    feed(algorithm, rounds=2)
+    before, after = np.split(algorithm.actor_weights()[:2 * workbench.OBSERVATION], 2)
+    assert (before == 0.0).all() and (after == 1.0).all()
+    assert algorithm.counts.updates
