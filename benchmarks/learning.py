@@ -105,7 +105,7 @@ def run_random(setup: Setup) -> dict[str, Any]:
 
 
 def gain_ratio(ours: Sequence[float], theirs: Sequence[float], chance: float) -> str:
-    """Return the ratio of the gains over chance with its interval."""
+    """Return the ratio of the gains over chance; its interval, where both have several seeds."""
     count = len(ours)
 
     def statistic(values: Any) -> Any:
@@ -113,7 +113,8 @@ def gain_ratio(ours: Sequence[float], theirs: Sequence[float], chance: float) ->
             interquartile_mean(values[..., count:]) - chance)
 
     found = stratified_bootstrap([np.array(ours), np.array(theirs)], statistic)
-    return f'{float(found.point):.2f} [{float(found.low):.2f}, {float(found.high):.2f}]'
+    interval = f' [{float(found.low):.2f}, {float(found.high):.2f}]'
+    return f'{float(found.point):.2f}' + interval * (min(count, len(theirs)) > 1)
 
 
 def steps_to(setup: Setup, runs: Sequence[dict[str, Any]]) -> str:
@@ -164,10 +165,11 @@ def main() -> None:
         ours = all_of(f'{name}_ours', partial(run_ours, setup),
                       options.who in ('peers', 'nobody'))
         chance = rows.get(f'{setup.env}_random', partial(run_random, setup))['return']
-        for peer in setup.zoo or ('',):
-            theirs = all_of(f'{peer.replace(" ", "_")}_sb3_{setup.steps}',
-                            partial(run_theirs, setup, peer),
-                            options.who in ('ours', 'nobody')) if peer else []
+        peers = {peer: all_of(f'{peer.replace(" ", "_")}_sb3_{setup.steps}',
+                              partial(run_theirs, setup, peer), options.who in ('ours', 'nobody'))
+                 for peer in setup.zoo}
+        found = {peer: theirs for peer, theirs in peers.items() if theirs} or {'': []}
+        for peer, theirs in found.items():
             if ours:
                 lines.append(line_of(name, peer, ours, theirs, chance))
             measured += theirs

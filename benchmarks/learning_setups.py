@@ -8,9 +8,10 @@ Reacher-v5: there SB3's defaults stand, with the learning rate of Pendulum.  Its
 Hopper-v4 stand for Hopper-v5, and are made for a million steps.
 
 Ours are the same numbers where there is an option for them.  What there is none for: PPO's
-learning rate and clip stay constant, exploration is ours, and the observation is normalised,
-except for DQN, where that is the difference between 500 and 50 on CartPole.  `default` is the preset ``robot`` of SAC, which ships, with the learning rate of the
-zoo's Pendulum, and learning from the hundredth row on, as Stable-Baselines3 does.
+learning rate and clip stay constant, noise does not depend on the state (gSDE), exploration is
+ours.  Ours are given normalised observations, except for DQN: the zoo's learning rates belong to
+observations as they are.  `default` is the preset ``robot`` of SAC, which ships, with the learning
+rate of the zoo's Pendulum, and learning from the hundredth row on, as Stable-Baselines3 does.
 
 Where there is no peer, the target is a public figure: `reward_threshold` of Gymnasium's registry
 is 475 for CartPole-v1 (REINFORCE), and 195 for CartPole-v0, the same with episodes of 200 steps,

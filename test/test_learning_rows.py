@@ -41,6 +41,9 @@ def test_a_line_has_the_peer_that_it_is_about(program):
     assert line == ['pendulum_default', '2000', '-100 (3)', 'tqc', '-200 (2)',
                     '1.11 [1.11, 1.11]', '500', '> 2000', '10.0', '20.0',
                     'median <= 1500 steps']
+    # One seed has no interval.
+    line = learning.line_of('pendulum_default', 'Pendulum-v1 tqc', [run], [worse] * 2, -1100.0)
+    assert line[5] == '1.11'
 
 
 def test_the_better_number_of_threads_counts_in_each_round(program):
