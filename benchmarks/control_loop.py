@@ -14,14 +14,11 @@ by default every core is kept awake by a process that runs only where nobody els
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
-import os
-import subprocess
 import sys
 import threading
 import time
 
+from awake import awake
 from busy_learner import make_learner
 from machine import machine
 import numpy as np
@@ -33,26 +30,6 @@ from rl_robot_ros.core.policy import Policy
 PERIOD = 0.002  # [s]
 SWITCH_INTERVAL = 5e-4  # [s] as in the learner node
 GOAL = 50.0  # [us]
-SPIN = """
-import os
-os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-while os.getppid() == {parent}:
-    for _ in range(1_000_000):
-        pass
-"""
-
-
-@contextmanager
-def awake(cores: int) -> Iterator[None]:
-    """Keep so many cores from falling asleep."""
-    spin = SPIN.format(parent=os.getpid())
-    spinners = [subprocess.Popen([sys.executable, '-c', spin]) for _ in range(cores)]
-    try:
-        yield
-    finally:
-        for process in spinners:
-            process.kill()
-            process.wait()
 
 
 class Beside(threading.Thread):
@@ -106,7 +83,7 @@ def main() -> None:
     beside.start()
     beside.ready.wait()
     found: dict[str, list[NDArray[np.float64]]] = {'without': [], 'with': []}
-    with awake(0 if options.asleep else os.cpu_count() or 1):
+    with awake(not options.asleep):
         window(beside.policy, 1.0)
         for _ in range(options.windows):
             for name, windows in found.items():
