@@ -1,6 +1,7 @@
 """The set-ups of benchmarks/learning.py and the counting of env_steps.py; nothing learns here."""
 
-from importlib import import_module
+from importlib.util import module_from_spec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 import sys
 
@@ -11,12 +12,20 @@ from rl_robot_ros.core.resolve import resolve
 FOLDER = Path(__file__).parents[1] / 'benchmarks'
 
 
+def load(name):
+    """Import one under a name of its own: there is a package `learning` of tests, too."""
+    spec = spec_from_file_location(f'program_{name}', FOLDER / f'{name}.py')
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 def program(monkeypatch):
     """Import programs of benchmarks/ by name, and forget them and what they imported."""
     monkeypatch.syspath_prepend(FOLDER)
     before = set(sys.modules)
-    yield import_module
+    yield load
     for name in set(sys.modules) - before:
         if str(FOLDER) in str(getattr(sys.modules[name], '__file__', '')):
             del sys.modules[name]
