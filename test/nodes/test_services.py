@@ -42,7 +42,8 @@ def test_teleop_takes_over_then_a_stop_latches(tmp_path):
     A stop ends the episode as terminated and latches; release and reset go on.
     """
     with running(tmp_path, {'algorithm': 'random', 'sync.enabled': False}, rows=True) as graph:
-        graph.until('rows', lambda: graph.value('policy', 'rows') > 50)
+        # Diagnostics may be ahead of the rows that they count.
+        graph.until('rows', lambda: graph.value('policy', 'rows') > 50 and graph.monitor.layout)
         layout = graph.monitor.layout
         publisher = graph.monitor._node.create_publisher(JointState, 'teleop_effort', COMMAND_QOS)
 
