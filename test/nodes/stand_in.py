@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import cycle
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -40,6 +42,9 @@ ROBOT = resolve('robot', 'arm7')
 PERIOD = 2.0 * ROBOT.control_period  # [s] between two states: half of them are lost, which may be
 JOINTS = list(ROBOT.actuated)
 FILTER = ('-m', 'rl_robot_ros.nodes.safety_filter')
+
+# Several run at the same time: one after another, where one drawn for each may come twice.
+DOMAINS = cycle(sorted(range(1, 101), key=lambda _: secrets.randbits(32)))
 
 
 class StandIn:
@@ -234,9 +239,7 @@ class StandIn:
 @contextmanager
 def standing_in(folder, frame_id='', command=FILTER, words=(), wait=True, **parameters):
     """Run a filter process and its stand-in; yields the stand-in with `process` and `log`."""
-    # A domain for each: several of these run at the same time.
-    environment = graph_environment({name: value for name, value in os.environ.items()
-                                     if name != 'ROS_DOMAIN_ID'})
+    environment = graph_environment({**os.environ, 'ROS_DOMAIN_ID': str(next(DOMAINS))})
     values = {'robot': 'arm7', 'task': 'reach', **OPTIONS,
               **{name.replace('__', '.'): value for name, value in parameters.items()}}
     arguments = [part for name, value in values.items() for part in ('-p', f'{name}:={value}')]
