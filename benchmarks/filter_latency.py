@@ -92,7 +92,7 @@ class Driver:
         :param think: [s] from the state to the request.
         """
         times: list[float] = []
-        heard, deadline, end = 0, time.monotonic(), time.monotonic() + seconds + 30.0
+        heard, deadline, end = 0, time.monotonic(), time.monotonic() + seconds + 60.0
         while len(times) < seconds / ARM.control_period and time.monotonic() < end:
             deadline = max(deadline + ARM.control_period, time.monotonic())
             self._executor.spin_once(0.0)
