@@ -30,6 +30,8 @@ from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.push import push_acceleration
+from rl_robot_ros.safety.samples import one_turn
+from rl_robot_ros.safety.samples import quasi_random
 
 STEPS = 300  # of the search for worse states, per joint
 CLIMBS = 4  # at most, for the largest scale that certifies
@@ -149,9 +151,11 @@ class _Demand:
         """
         mass, bias = self._dynamics.evaluate(position, velocity)
         brake, forward = np.abs(mass) @ self._braking, bias.copy()
-        pushed = push_acceleration(mass, self._push, self._error)
-        np.maximum(self.most_push, pushed, out=self.most_push)
-        push = np.abs(mass) @ pushed
+        push = np.zeros_like(brake)
+        if self._push.any():  # the inverse takes as long as the rest
+            pushed = push_acceleration(mass, self._push, self._error)
+            np.maximum(self.most_push, pushed, out=self.most_push)
+            push = np.abs(mass) @ pushed
         backward = self._dynamics.evaluate(position, -velocity)[1].copy()
         still = self._dynamics.evaluate(position, np.zeros_like(velocity))[1].copy()
         gravity = (self._dynamics.gravity(position) if self._dynamics.compensated
@@ -276,35 +280,6 @@ class _States:
             if room < least:
                 position, velocity, found, least = q, v, terms, room
         return position, velocity, found
-
-
-def one_turn(lower: Vector, upper: Vector) -> tuple[Vector, Vector]:
-    """
-    Return limits with ends [rad or m]; a joint that turns for ever repeats itself after one turn.
-
-    :param lower: ``-inf`` where there is none.
-    :param upper: ``inf`` where there is none.
-    """
-    endless = np.isinf(lower) & np.isinf(upper)
-    low = np.where(np.isinf(lower), np.where(endless, -np.pi, upper - 2.0 * np.pi), lower)
-    high = np.where(np.isinf(upper), np.where(endless, np.pi, lower + 2.0 * np.pi), upper)
-    return low, high
-
-
-def quasi_random(count: int, size: int, seed: int) -> Vector:
-    """
-    Return points that fill the unit cube evenly, shape (count, size).
-
-    The additive recurrence of M. Roberts ("The unreasonable effectiveness of quasirandom
-    sequences", 2018): a generalisation of the golden ratio, shifted by a seeded offset.
-    """
-    ratio = 2.0
-    for _ in range(64):  # the one positive root of x^(size + 1) = x + 1
-        ratio = (1.0 + ratio) ** (1.0 / (size + 1))
-    step = ratio ** -np.arange(1.0, size + 1.0)
-    offset = np.random.default_rng(seed).random(size)
-    points: Vector = (offset + np.arange(count)[:, None] * step) % 1.0
-    return points
 
 
 def _largest(certifies: Callable[[float], bool]) -> float:

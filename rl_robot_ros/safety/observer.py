@@ -40,7 +40,7 @@ class DisturbanceObserver:
 
     def take_over(self, old: DisturbanceObserver) -> None:
         """Go on with what another observer has learnt and expects."""
-        clamp(old.acceleration, -np.asarray(self.most), self.most, self.acceleration)
+        clamp(old.acceleration, -self.most, self.most, self.acceleration)
         self._velocity[:], self._expected[:] = old._velocity, old._expected
         self.saturated, self._ready = old.saturated, old._ready
 

@@ -11,9 +11,9 @@ from rl_robot_ros.safety import SafetyConfig
 from rl_robot_ros.safety import SafetyFilter
 from rl_robot_ros.safety.certificate import CertificateError
 from rl_robot_ros.safety.certificate import certify
-from rl_robot_ros.safety.certificate import one_turn
-from rl_robot_ros.safety.certificate import quasi_random
 from rl_robot_ros.safety.certificate import require_certificate
+from rl_robot_ros.safety.samples import one_turn
+from rl_robot_ros.safety.samples import quasi_random
 
 ARM = resolve('robot', 'arm7')
 FEW = SafetyConfig(certificate_samples=300)
