@@ -8,7 +8,7 @@ request until the controller's command comes.  The figure is filter / relay, at 
 99th percentile; once with the request right behind the state, and once as far behind it as a
 policy needs to hear the state and to think (`THINKS`), which the filter uses to judge the state.
 
-    python benchmarks/filter_latency.py [--rounds 5] [--seconds 4]
+    python benchmarks/filter_latency.py [--rounds 5] [--seconds 4] [--awake]
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 
+from awake import awake
 from machine import machine
 import numpy as np
 import rclpy
@@ -175,12 +176,14 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--seconds', type=float, default=4.0, help='of one measurement')
+    parser.add_argument('--awake', action='store_true',
+                        help='keep the cores from falling asleep; see awake.py')
     options = parser.parse_args()
     os.environ.update(graph_environment())
     driver = Driver()
     found: dict[tuple[str, float], list[tuple[float, float]]] = {
         (name, think): [] for think in THINKS for name in ('relay', 'safety_filter')}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, awake(options.awake):
         for _ in range(options.rounds):
             for (name, think), results in found.items():
                 results.append(one(driver, name, options.seconds, think, Path(folder)))
@@ -192,7 +195,8 @@ def main() -> None:
             print(f'| {name}, {think * 1e3:g} ms after the state | {middle:.0f} | {high:.0f} |')
         ratios = [statistics.median(a[i] / b[i] for a, b in zip(ours, bare)) for i in (0, 1)]
         print(f'| safety_filter / relay | {ratios[0]:.2f} | {ratios[1]:.2f} |')
-    times, limited = compute()
+    with awake(options.awake):
+        times, limited = compute()
     middle, high = np.percentile(times, (50, 99)) * 1e6
     print(f'| the filter alone ({limited:.0%} of efforts limited) | {middle:.0f} | {high:.0f} |')
     print(f'\nmedian of {options.rounds} rounds; {machine()}')

@@ -92,7 +92,8 @@ class Delivery:
         if (braking or not untouched) and ((out < self._rate_low)
                                            | (out > self._rate_high)).any():
             self._counters['rate_overrides'] += 1
-        reason = '' if untouched and rated == wanted.tobytes() else self._explain(wanted, out)
+        reason = '' if untouched and rated == wanted.tobytes() else self._explain(
+            wanted, out, untouched)
         self._limit.sent(motor)
         self.applied[:] = out
         return Delivered(out.copy(), motor, reason)
@@ -104,11 +105,13 @@ class Delivery:
             clamp(self._lifts.gravity(position), self._lower, self._upper, effort)
         return effort
 
-    def _explain(self, wanted: Vector, out: Vector) -> str:
+    def _explain(self, wanted: Vector, out: Vector, untouched: bool) -> str:
         """Say which limit it was; only the sign of a zero is no change."""
         if (out == wanted).all():
             out[:] = wanted
             return ''
+        if untouched:
+            return RATE
         rated = clamp(wanted, self._rate_low, self._rate_high)
         if (clamp(rated, self._lower, self._upper, rated) == out).all():
             return RATE

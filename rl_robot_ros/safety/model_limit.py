@@ -93,11 +93,8 @@ class ViabilityLimit:
         self._asked_out = 3.0 * config.velocity_noise
         self._fastest_back = np.minimum(FASTEST_BACK, 0.5 * self._speed)
         self._braking = np.stack((self.braking_acceleration,) * 2)
-        self._gentle = self._braking_row = self.braking_acceleration
         self._extra_braking = config.extra_braking
-        self._hard = self._gentle + config.extra_braking
-        self._twice_braking = 2.0 * self._braking
-        self._towards, self._distance = np.empty((2, 2, size))
+        self._hard = self.braking_acceleration + config.extra_braking
         self._effort_limit = np.array(limits.effort)
         self._push_effort = config.external_effort * self._effort_limit
         self._pushes = config.external_effort > 0.0
@@ -174,19 +171,17 @@ class ViabilityLimit:
             out of its margins.
         """
         self.reason = VIABILITY
-        position, velocity, mass, bias, _ = self._seen
+        bias = self._seen.bias
         clamp(effort, -self._effort_limit, self._effort_limit, effort)
         acceleration = self.dynamics.solve(effort - bias)
-        if not self._surely_viable(position, velocity, acceleration):
-            hard, gentle = self._boxes(self._horizon, acceleration if following else None)
-            clipped = clamp(acceleration, *hard)
-            if (clipped != acceleration).any():
-                effort[:] = feasible_effort(clipped, mass, bias, hard, gentle, self._effort_limit)
-                acceleration = self.dynamics.solve(effort - bias)
+        bounds = self._bounds(self._horizon, acceleration if following else None)
+        if (clamp(acceleration, *bounds) != acceleration).any():
+            effort[:] = self._feasible(acceleration, bounds)
+            acceleration = self.dynamics.solve(effort - bias)
         if self.collision is not None and self._keep_clear(effort, acceleration):
             acceleration = self.dynamics.solve(effort - bias)
         if not self._latency:
-            self.observer.expect(velocity, acceleration)
+            self.observer.expect(self._seen.velocity + self._period * acceleration)
 
     def _keep_clear(self, effort: Vector, acceleration: Vector) -> bool:
         """
@@ -197,14 +192,11 @@ class ViabilityLimit:
         nothing is driven out of its margin, for that way may lead into something.
         """
         assert self.collision is not None
-        position, velocity, mass, bias, _ = self._seen
-        brake = self.collision.path.brake(velocity)
-        scale = self.collision.scale(position, velocity, brake, acceleration)
+        brake = self.collision.path.brake(self._seen.velocity)
+        scale = self.collision.scale(self._seen.position, self._seen.velocity, brake, acceleration)
         if scale == 1.0:
             return False
-        hard, gentle = self._boxes(self._period, None)
-        backup = feasible_effort(clamp(brake, *hard), mass, bias, hard, gentle,
-                                 self._effort_limit)
+        backup = self._feasible(brake, self._bounds(self._period, None))
         effort[:] = backup + scale * (effort - backup)
         self.reason = COLLISION
         return True
@@ -219,11 +211,11 @@ class ViabilityLimit:
         period, first = self._period, True
         for on_its_way in self._in_flight:
             acceleration = self.dynamics.solve(on_its_way - bias)
-            if first:
-                self.observer.expect(velocity, acceleration)
-                first = False
             position = position + period * velocity + (0.5 * period * period) * acceleration
             velocity = velocity + period * acceleration
+            if first:
+                self.observer.expect(velocity)
+                first = False
             mass, bias = self._evaluate(position, velocity)
         return Seen(position, velocity, mass, bias, self._push(mass))
 
@@ -240,38 +232,19 @@ class ViabilityLimit:
         mass, bias = self.dynamics.evaluate(position, velocity)
         return mass, bias - mass @ self.observer.acceleration
 
-    def _surely_viable(self, position: Vector, velocity: Vector, acceleration: Vector) -> bool:
-        """
-        Say whether the joints are viable, with room, after the horizon: a quick yes.
+    def _feasible(self, acceleration: Vector, bounds: tuple[Vector, Vector]) -> Vector:
+        """Return the effort of `acceleration` inside `bounds`, or the nearest the motors have."""
+        hard = braking_box(*bounds, self._most_braking(self._hard))
+        gentle = braking_box(*bounds, self._most_braking(self.braking_acceleration))
+        return feasible_effort(clamp(acceleration, *hard), self._seen.mass, self._seen.bias, hard,
+                               gentle, self._effort_limit)
 
-        At the end of the horizon t each joint must be slow enough, and far enough from both limits
-        to stop, w^2 <= 2 a_b d.  A joint that turns round on the way has been nearer to a limit
-        than it is at the end, by no more than |w| t / 2: that room is asked for too.  No means
-        that the exact bounds must say.
-        """
-        if self.recovering or self._pushes or not self._settled:
-            return False
-        horizon, distance, towards = self._horizon, self._distance, self._towards
-        end = velocity + horizon * acceleration
-        np.multiply(self._sign, end, out=towards)
-        np.multiply(self._sign, position + (0.5 * horizon) * (velocity + end), out=distance)
-        np.subtract(self._margin_limit, distance, out=distance)
-        speed = np.abs(end)
-        np.multiply(distance, self._twice_braking, out=distance)
-        np.maximum(towards, 0.0, out=towards)
-        np.multiply(towards, towards, out=towards)
-        np.add(towards, (horizon * self._braking_row) * speed, out=towards)
-        return bool((towards <= distance).all()) and bool((speed <= self._speed[0]).all())
-
-    def _boxes(self, horizon: float, asked: Vector | None
-               ) -> tuple[tuple[Vector, Vector], tuple[Vector, Vector]]:
-        """Return the bounds that keep every joint viable, by all the braking and the certified."""
-        lower, upper = self._bounds(horizon, asked)
-        hard, gentle = self._hard, self._gentle
-        if self._pushes:
-            against = self._seen.push + np.abs(self.observer.acceleration)
-            hard, gentle = hard + against, gentle + against
-        return braking_box(lower, upper, hard), braking_box(lower, upper, gentle)
+    def _most_braking(self, most: Vector) -> Vector:
+        """Add to `most` what the motors need against a push, where one is declared."""
+        if not self._pushes:
+            return most
+        result: Vector = most + self._seen.push + np.abs(self.observer.acceleration)
+        return result
 
     def _bounds(self, horizon: float, asked: Vector | None) -> tuple[Vector, Vector]:
         """
@@ -294,7 +267,7 @@ class ViabilityLimit:
             fastest_back = np.where(outside, np.minimum(self._recover, fastest_back), fastest_back)
             self.recovering = bool(outside.any())
         back: Vector | float = 0.0
-        if asked is not None:
+        if asked is not None and distance.min() < 0.0:
             back = clamp(-COME_BACK * distance, 0.0, fastest_back)
             if not self._settled:
                 further = velocity + horizon * self._sign * asked > self._asked_out

@@ -26,10 +26,9 @@ class DisturbanceObserver:
         self.gain = gain
         self.most = most
         self.acceleration = np.zeros(size)  # [rad/s^2 or m/s^2] the estimate
-        self.saturated = 0  # control periods in a row in which it was at the clamp
-        self._velocity = np.zeros(size)
-        self._expected = np.zeros(size)
-        self._difference = np.zeros(size)
+        self.saturated = 0  # control periods in a row in which the clamp held it
+        self._expected = np.zeros(size)  # [rad/s or m/s] at the end of the period
+        self._wanted = np.zeros(size)
         self._ready = False
 
     def begin(self) -> None:
@@ -41,13 +40,12 @@ class DisturbanceObserver:
     def take_over(self, old: DisturbanceObserver) -> None:
         """Go on with what another observer has learnt and expects."""
         clamp(old.acceleration, -self.most, self.most, self.acceleration)
-        self._velocity[:], self._expected[:] = old._velocity, old._expected
+        self._expected[:] = old._expected
         self.saturated, self._ready = old.saturated, old._ready
 
-    def expect(self, velocity: Vector, acceleration: Vector) -> None:
-        """Note what the model expects of the coming period."""
-        self._velocity[:] = velocity
-        self._expected[:] = acceleration
+    def expect(self, velocity: Vector) -> None:
+        """Note the velocity that the model expects at the end of the coming period."""
+        self._expected[:] = velocity
         self._ready = True
 
     def skip(self) -> None:
@@ -59,13 +57,12 @@ class DisturbanceObserver:
         if not self._ready:
             return
         self._ready = False
-        difference, estimate = self._difference, self.acceleration
-        np.subtract(velocity, self._velocity, out=difference)
-        np.divide(difference, period, out=difference)
-        np.subtract(difference, self._expected, out=difference)
-        clamp(difference, -FURTHEST_OFF, FURTHEST_OFF, difference)
-        np.multiply(difference, self.gain, out=difference)
-        np.add(estimate, difference, out=estimate)
-        clamp(estimate, -self.most, self.most, estimate)
-        at_limit = bool(((np.abs(estimate) >= self.most) & (estimate != 0.0)).any())
+        wanted, estimate = self._wanted, self.acceleration
+        np.subtract(velocity, self._expected, out=wanted)
+        np.multiply(wanted, self.gain / period, out=wanted)
+        furthest = self.gain * FURTHEST_OFF
+        clamp(wanted, -furthest, furthest, wanted)
+        np.add(estimate, wanted, out=wanted)
+        clamp(wanted, -self.most, self.most, estimate)
+        at_limit = wanted.tobytes() != estimate.tobytes() and estimate.any()
         self.saturated = self.saturated + 1 if at_limit else 0

@@ -27,17 +27,17 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     r"""
     Return the largest acceleration that keeps a joint viable towards one limit.
 
-    The least of three bounds, with d the distance, v the velocity towards the limit and t the
-    horizon:
+    The least of three bounds, with d the distance, v the velocity towards the limit, t the
+    horizon, and w = v + t a the velocity at its end:
 
-    - speed: v + t a <= v_max.
-    - viability at the end: v + t a <= sqrt(2 a_b (d - t v - t^2 a / 2)), a quadratic in a.  Where
-      it has no solution the state is not viable, and the joint brakes with a_b.  A joint that
-      stands still at the end (a <= -v / t) is viable as well.
+    - speed: w <= v_max.
+    - viability at the end: w <= sqrt(2 a_b (d - t (v + w) / 2)), a quadratic in w.  Where it has
+      no solution the state is not viable, and the joint brakes with a_b.  A joint that stands
+      still at the end or comes back, w <= 0, is viable as well.
     - the way in between: a joint that turns round inside the horizon must do so before the limit,
       a <= -v^2 / (2 d).
 
-    Beyond the limit (d <= 0) the joint may not move further out, v + t a <= -`back`.  With zero it
+    Beyond the limit (d <= 0) the joint may not move further out, w <= -`back`.  With zero it
     may come back as it likes; then errors of model and measurement may carry a joint that is
     pushed for long further and further out.
 
@@ -53,20 +53,18 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     :param back: [rad/s or m/s] how fast a joint beyond the limit must come back, 0 or more.
     :returns: [rad/s^2 or m/s^2], the shape of `distance`.
     """
-    turn = velocity * (-1.0 / horizon)  # stands still at the end of the horizon
-    left = distance - horizon * velocity
-    half_b = horizon * velocity + (0.5 * horizon * horizon) * braking
-    discriminant = half_b * half_b - (horizon * horizon) * (
-        velocity * velocity - 2.0 * braking * left)
-    viable = np.where(discriminant >= 0.0,
-                      (np.sqrt(np.maximum(discriminant, 0.0)) - half_b) / (horizon * horizon),
-                      -braking)
-    np.maximum(viable, turn, out=viable)
-    arrives = left * (2.0 / (horizon * horizon))  # reaches the limit at the end of the horizon
-    turns = np.minimum(velocity * velocity / np.minimum(-2.0 * distance, -TINY), turn)
-    between = np.where(arrives > turn, arrives, turns)
-    inside = np.where(distance > 0.0, np.minimum(viable, between), turn - back / horizon)
-    bound: Vector = np.minimum(inside, (speed - velocity) / horizon)
+    half = 0.5 * horizon
+    lost = half * braking
+    room = distance - half * velocity  # left where the joint stands still at the end
+    square = lost * lost + (2.0 * braking) * room
+    end = np.sqrt(np.maximum(square, 0.0)) - lost
+    if not np.minimum(room, distance).min() > 0.0:
+        stops = np.maximum(np.where(square >= 0.0, end, velocity - 2.0 * lost), 0.0)
+        turns = velocity - half * velocity * velocity / np.maximum(distance, TINY)
+        arrives = distance / half - velocity  # reaches the limit at the end of the horizon
+        between = np.where(arrives > 0.0, arrives, np.minimum(turns, 0.0))
+        end = np.where(distance > 0.0, np.minimum(stops, between), -back)
+    bound: Vector = (np.minimum(end, speed) - velocity) / horizon
     return bound
 
 

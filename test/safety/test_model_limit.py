@@ -81,20 +81,6 @@ def test_what_respects_the_bounds_is_not_touched():
     assert untouched > 100
 
 
-def test_the_quick_yes_never_contradicts_the_exact_bounds():
-    rng, limit, agreed = np.random.default_rng(4), make(), 0
-    limit.recovering, limit._settled = False, True
-    for _ in range(1500):
-        position, velocity = random_viable_state(rng, rng.random() < 0.3)
-        acceleration = rng.normal(scale=rng.choice([3.0, 30.0, 200.0]), size=7)
-        if limit._surely_viable(position, velocity, acceleration):
-            agreed += 1
-            limit.see(position, velocity)
-            lower, upper = limit._bounds(limit._horizon, np.zeros(7))
-            assert (acceleration <= upper + 1e-9).all() and (acceleration >= lower - 1e-9).all()
-    assert agreed > 75
-
-
 def test_commands_on_their_way_are_taken_into_account():
     """A joint that the command in flight will bring to its limit is braked now."""
     position, velocity = HOME.copy(), STILL.copy()

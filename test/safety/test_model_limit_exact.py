@@ -116,27 +116,6 @@ def test_it_is_the_composition_of_the_pure_functions():
     assert 50 < changed < 450
 
 
-def test_the_quick_yes_is_the_inequality_it_is_said_to_be():
-    limit, said = make(), 0
-    for position, velocity, effort in states(500):
-        acceleration = acceleration_of(effort, velocity)
-        end = velocity + HORIZON * acceleration
-        there = position + HORIZON * (velocity + end) / 2.0
-        room = HORIZON * BRAKING * np.abs(end)
-        yes = (np.abs(end) <= SPEED).all() and all(
-            (np.maximum(speed, 0.0)**2 + room <= 2.0 * BRAKING * distance).all()
-            for distance, speed in ((UPPER - there, end), (there - LOWER, -end)))
-        assert limit._surely_viable(position, velocity, acceleration) == yes
-        said += yes
-    assert 50 < said < 450
-    still = (UPPER.copy(), REST, REST)
-    assert limit._surely_viable(*still), 'on the limit, and slow enough to stay'
-    fast = np.array([SPEED[0], 0.0])
-    assert limit._surely_viable(REST, fast, REST), 'as fast as allowed'
-    limit.recovering = True
-    assert not limit._surely_viable(REST, REST, REST)
-
-
 @pytest.mark.parametrize('side', [1.0, -1.0])
 def test_the_way_back_in_is_slow_and_only_for_who_is_outside(side):
     edge = np.array(LIMITS.position_upper if side > 0.0 else LIMITS.position_lower)
