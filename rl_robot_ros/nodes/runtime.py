@@ -128,7 +128,13 @@ class RobotNode(Node):
     def soon(self, callback: Callable[[], None]) -> None:
         """Call back in the executor's thread as soon as it is free; for other threads."""
         if self.spinner is not None:
-            self.spinner.create_task(callback)
+            self.spinner.create_task(self._guarded, callback)
+
+    def _guarded(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception as error:  # the events executor dies of a task that raises
+            self.on_error(error)
 
     def warn(self, key: str, text: str, period: float = 5.0) -> None:
         """Warn, at most once per `period` seconds for each key."""
