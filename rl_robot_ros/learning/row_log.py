@@ -21,7 +21,7 @@ import threading
 
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.learning.segments import head
-from rl_robot_ros.learning.segments import pack
+from rl_robot_ros.learning.segments import parts
 from rl_robot_ros.learning.segments import Record
 from rl_robot_ros.learning.segments import Segment
 
@@ -204,20 +204,21 @@ class RowLog:
         while records:
             if self._file is None or self._segments[-1][1] >= SEGMENT_BYTES:
                 self._begin(records[0].position)
-            parts, room = [], SEGMENT_BYTES - self._segments[-1][1]
+            data: list[bytes | memoryview] = []
+            count, room = 0, SEGMENT_BYTES - self._segments[-1][1]
             for record in records:
-                parts.append(pack(record))
-                room -= len(parts[-1])
+                data += parts(record)
+                count, room = count + 1, room - len(data[-2]) - len(data[-1])
                 if room <= 0:
                     break
-            self._put(b''.join(parts))
-            written, records = records[:len(parts)], records[len(parts):]
+            self._put(b''.join(data))
+            written, records = records[:count], records[count:]
             with self._changed:
                 for record in written:
                     self._queue.popleft()
                     self._waiting -= record.rows.nbytes
                     self.counts['log_rows'] += len(record.rows)
-                self._written += len(written)
+                self._written += count
                 self._changed.notify_all()
 
     def _begin(self, position: int) -> None:

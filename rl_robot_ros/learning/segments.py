@@ -62,12 +62,17 @@ def head(layout: RowLayout) -> bytes:
     return MAGIC + HEAD.pack(len(schema), crc32(schema)) + schema
 
 
+def parts(record: Record) -> tuple[bytes, memoryview]:
+    """Return the two parts of a record as it stands in a file; the rows are not copied."""
+    source = record.source.encode()[:LONGEST_SOURCE]
+    rows = memoryview(np.ascontiguousarray(record.rows, dtype='<f8')).cast('B')
+    body = BODY.pack(record.position, len(record.rows), len(source)) + source
+    return FRONT.pack(MARK, crc32(rows, crc32(body))) + body, rows
+
+
 def pack(record: Record) -> bytes:
     """Return a record as it stands in a file."""
-    source = record.source.encode()[:LONGEST_SOURCE]
-    rows = np.ascontiguousarray(record.rows, dtype='<f8')
-    body = BODY.pack(record.position, len(rows), len(source)) + source + rows.tobytes()
-    return FRONT.pack(MARK, crc32(body)) + body
+    return b''.join(parts(record))
 
 
 class Segment:
