@@ -107,8 +107,9 @@ class Inbox:
 
     def _new(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         epochs = dict.fromkeys(rows[:, self._epoch].tolist())
-        parts = [self._new_of(int(epoch), rows[rows[:, self._epoch] == epoch]) for epoch in epochs]
-        fresh = np.concatenate(parts) if parts else rows[:0]
+        parts = [self._new_of(int(epoch), rows if len(epochs) == 1 else
+                              rows[rows[:, self._epoch] == epoch]) for epoch in epochs]
+        fresh = parts[0] if len(parts) == 1 else np.concatenate([rows[:0], *parts])
         self.counts['rows'] += len(fresh)
         self.counts['duplicates'] += len(rows) - len(fresh)
         self.counts['gaps'] = sum(len(known.missing) for known in self._known.values())
@@ -119,7 +120,12 @@ class Inbox:
         if epoch not in self._known:
             self.counts['policy_epochs'] += 1
         known, new = self._remember(epoch), []
-        for seq in rows[:, self._seq].astype(np.int64).tolist():
+        seqs = rows[:, self._seq].astype(np.int64)
+        end = known.upcoming + len(rows)
+        if np.array_equal(seqs, np.arange(known.upcoming, end)):  # nearly always
+            known.upcoming = end
+            return rows
+        for seq in seqs.tolist():
             if seq >= known.upcoming:
                 if seq - known.upcoming <= MAX_MISSING - len(known.missing):
                     known.missing.update(range(known.upcoming, seq))

@@ -35,6 +35,7 @@ class Statistics:
         self._at = {name: layout.column(name).start for name in (
             'epoch', 'seq', 'reward', 'terminated', 'truncated', 'success', 'filtered',
             'intervened', 'evaluation')}
+        self._summed = [self._at[name] for name in ('reward', 'success', 'filtered', 'intervened')]
         self._terms = layout.column('next_obs').stop
         self._names = layout.terms
         self._open: dict[int, list[float]] = {}
@@ -45,17 +46,27 @@ class Statistics:
     def add(self, rows: NDArray[np.float64]) -> None:
         """Take rows of one batch, oldest first; rows made in evaluation are not counted."""
         at = self._at
-        rows = rows[rows[:, at['evaluation']] == 0.0]
-        if len(rows):
-            end = self._terms + len(self._names)
-            self._term_means.append(rows[:, self._terms:end].mean(0))
-        for row in rows:
-            epoch, seq = int(row[at['epoch']]), row[at['seq']]
-            sums = self._open.setdefault(epoch, [0.0, 0.0, 0.0, 0.0, 0.0, seq])
-            for i, name in enumerate(('reward', 'success', 'filtered', 'intervened')):
-                sums[i] += row[at[name]]
-            sums[4] += 1.0
-            if row[at['terminated']] or row[at['truncated']]:
+        evaluation = rows[:, at['evaluation']] != 0.0
+        if evaluation.any():
+            rows = rows[~evaluation]
+        if not len(rows):
+            return
+        end = self._terms + len(self._names)
+        self._term_means.append(rows[:, self._terms:end].mean(0))
+        ended = (rows[:, at['terminated']] != 0.0) | (rows[:, at['truncated']] != 0.0)
+        epochs, summed = rows[:, at['epoch']], rows[:, self._summed]
+        stops = (ended[:-1] | (epochs[1:] != epochs[:-1])).nonzero()[0] + 1
+        start = 0
+        for stop in (*stops.tolist(), len(rows)):  # rows of one episode each
+            epoch, seq, part = int(epochs[start]), rows[stop - 1, at['seq']], summed[start:stop]
+            sums = self._open.setdefault(
+                epoch, [0.0, 0.0, 0.0, 0.0, 0.0, rows[start, at['seq']]])
+            # One after another, so that it makes no difference in which batches they came.
+            part[0] += sums[:4]
+            sums[:4] = np.add.accumulate(part)[-1].tolist()
+            sums[4] += len(part)
+            start, row = stop, rows[stop - 1]
+            if ended[stop - 1]:
                 total, success, filtered, intervened, length, first = self._open.pop(epoch)
                 self.episodes += 1
                 if seq - first + 1.0 != length:

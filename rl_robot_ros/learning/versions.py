@@ -63,6 +63,9 @@ class Versions:
 
     def pushes_of(self, versions: Vector) -> Vector:
         """Return for each version in rows which push it was."""
+        if len(self._jumps) == 1:
+            (begin, pushes), = self._jumps
+            return versions - begin + pushes
         jumps = np.array(self._jumps, dtype=np.float64)
         index = np.searchsorted(jumps[:, 0], versions, side='right') - 1
         first, push = jumps[np.maximum(index, 0)].T

@@ -103,3 +103,24 @@ def test_one_thread_may_read_while_another_adds():
         stop.set()
         writer.join()
         sys.setswitchinterval(interval)
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 2), st.booleans()), min_size=1,
+                max_size=8), st.lists(st.integers(1, 7), min_size=1, max_size=40))
+def test_batches_make_no_difference(episodes, sizes):
+    """Bit by bit: a resumed learner gets the same rows in other batches."""
+    rng, seqs, parts = np.random.default_rng(len(sizes)), {1: 0, 2: 0}, []
+    for length, epoch, evaluation in episodes:
+        parts.append(episode(seqs[epoch], rng.normal(size=length), epoch=epoch,
+                             evaluation=float(evaluation), filtered=rng.integers(0, 2, length)))
+        seqs[epoch] += length
+    rows = np.concatenate(parts)
+    whole, batches = Statistics(LAYOUT), Statistics(LAYOUT)
+    whole.add(rows)
+    for part in np.split(rows, np.cumsum(sizes)):
+        batches.add(part)
+    assert batches.state_dict() == whole.state_dict()
+    assert whole.episodes == sum(not evaluation for _, _, evaluation in episodes)
+    assert sum(each.total for each in whole.recent) == pytest.approx(
+        rows[rows[:, LAYOUT.column('evaluation').start] == 0.0,
+             LAYOUT.column('reward').start].sum())
