@@ -1,5 +1,5 @@
 """
-Messages to arrays and back: the only file that knows array and weight layouts.
+Messages to arrays and back: the only file, beside `wire_rows`, that knows their layouts.
 
 Why stock types: an ament_python package cannot generate interfaces, pip users could not build
 them, and every bag, Foxglove, PlotJuggler and ``ros2 topic echo`` already reads these.  The

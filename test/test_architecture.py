@@ -38,9 +38,10 @@ RULES = {
     'ros2_control': ({'robots', 'share', 'core'}, {'numpy', 'mujoco', 'yaml'}),
     'wire': ({'core'}, {'numpy', *ROS}),
     'wire_goals': ({'wire', 'core'}, {'numpy', *ROS}),
+    'wire_rows': ({'wire', 'core'}, {'numpy', *ROS}),
     'bags': (set(), {'rosbags'}),
-    'nodes': ({'nodes', 'wire', 'wire_goals', 'bags', 'interchange', 'settings', 'runs', 'tasks',
-               'robots', 'safety', 'core'}, {'numpy', *ROS}),
+    'nodes': ({'nodes', 'wire', 'wire_goals', 'wire_rows', 'bags', 'interchange', 'settings',
+               'runs', 'tasks', 'robots', 'safety', 'core'}, {'numpy', *ROS}),
 }
 MORE = {'nodes/mujoco_sim.py': {'sim'}, 'nodes/person_rows.py': {'memory'},
         'nodes/learner.py': {'learning', 'algorithms', 'acting'}}

@@ -14,7 +14,8 @@ import threading
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rl_robot_ros import wire
+import numpy as np
+from numpy.typing import NDArray
 from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.gate import GateConfig
@@ -35,11 +36,14 @@ from rl_robot_ros.settings import LearnerConfig
 from rl_robot_ros.settings import SECTIONS
 from rl_robot_ros.settings import Settings
 from rl_robot_ros.settings import StopConfig
+from rl_robot_ros.wire import WireError
+from rl_robot_ros.wire_rows import RowsReader
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
 from std_srvs.srv import Trigger
 
 GRAPH = ('robot', 'task', 'algorithm', 'preset', 'actions', 'seed')
+MOST_AT_ONCE = 128  # messages that wait for those behind them
 SWITCH_INTERVAL = 5e-4  # [s] so that the executor's thread need not wait for the learning one
 
 
@@ -63,6 +67,8 @@ class LearnerNode(RobotNode):
                                             self.configure(SafetyConfig, 'safety.'))
         self.counts = {'messages_refused': 0}
         self.refused: dict[str, int] = {}
+        self._reader = RowsReader(self.session.layout)
+        self._arrived: list[tuple[str, bytes]] = []  # namespace, message
         self.asker = Asker(self, self.session)
         settings = self._settings()
         if gate.enabled:
@@ -107,26 +113,54 @@ class LearnerNode(RobotNode):
         """Listen to the rows of a policy."""
         self.create_subscription(
             Float64MultiArray, f'{namespace}/experience',
-            lambda message: self._on_experience(namespace, message), EXPERIENCE_QOS)
+            lambda message: self._on_experience(namespace, message), EXPERIENCE_QOS, raw=True)
         self.asker.found(namespace)
         self.get_logger().info(f'found policy {namespace or "/"}')
 
     # -- rows ---------------------------------------------------------------------------------
 
-    def _on_experience(self, namespace: str, message: Float64MultiArray) -> None:
+    def _on_experience(self, namespace: str, message: bytes) -> None:
+        """
+        Take a message, to be read with all those that have come by now.
+
+        Our turn is behind theirs: the more of them wait, the less each of them costs.
+        """
+        self._arrived.append((namespace, message))
+        if len(self._arrived) >= MOST_AT_ONCE:
+            self._read_arrived()
+        elif len(self._arrived) == 1:
+            self.soon(self._read_arrived)
+
+    def _read_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        messages: dict[str, list[bytes]] = {}
+        for namespace, message in arrived:
+            messages.setdefault(namespace, []).append(message)
+        for namespace, some in messages.items():
+            try:
+                self._take(namespace, self._reader.read(some))
+            except WireError:
+                for message in some:
+                    self._read_or_refuse(namespace, message)
+
+    def _read_or_refuse(self, namespace: str, message: bytes) -> None:
         try:
-            rows = wire.read_rows(message, self.session.layout)
-        except wire.WireError as error:
+            self._take(namespace, self._reader.read([message]))
+        except WireError as error:
             self.counts['messages_refused'] += 1
             self.refused[error.kind] = self.refused.get(error.kind, 0) + 1
             self.warn(f'experience {namespace} {error.kind}', f'experience refused: {error}')
+
+    def _take(self, namespace: str, rows: NDArray[np.float64]) -> None:
+        """Take checked rows of one namespace, those of each policy process by themselves."""
+        if not len(rows):
             return
-        if len(rows):
-            self.session.trainer.ingest(rows, namespace or '/')
-            layout = self.session.layout
-            self.asker.heard(namespace, int(rows[-1, layout.column('epoch').start]))
-            self.pusher.saw_version(namespace,
-                                    int(rows[-1, layout.column('policy_version').start]))
+        layout = self.session.layout
+        epochs = rows[:, layout.column('epoch').start]
+        for part in np.split(rows, np.flatnonzero(np.diff(epochs)) + 1):
+            self.session.trainer.ingest(part, namespace or '/')
+        self.asker.heard(namespace, int(epochs[-1]))
+        self.pusher.saw_version(namespace, int(rows[-1, layout.column('policy_version').start]))
 
     # -- learning, in its own thread ----------------------------------------------------------
 
@@ -187,6 +221,7 @@ class LearnerNode(RobotNode):
 
     def close(self) -> None:
         """Stop learning and save."""
+        self._read_arrived()
         self._ending = True
         self._thread.join()
         self.session.close()
