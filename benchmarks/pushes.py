@@ -67,11 +67,17 @@ def serve_bare(number: int) -> None:
 
 
 class Client:
-    """The process that pushes: the learner's pusher, and bare clients beside it."""
+    """
+    The process that pushes: the learner's pusher, and bare clients beside it.
 
-    def __init__(self, policies: int, servers: list[Any]) -> None:
+    :param namespaces: of the policies.
+    :param bare: number of bare services.
+    :param alive: tells whether all others live.
+    """
+
+    def __init__(self, namespaces: list[str], bare: int, alive: Callable[[], bool]) -> None:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        self.node, self._servers = RobotNode('pushes'), servers
+        self.node, self._alive = RobotNode('pushes'), alive
         self._executor = make_executor()
         self._executor.add_node(self.node)
         arm = resolve('robot', 'arm7')
@@ -81,10 +87,10 @@ class Client:
         self.schema = PolicyContract(self.network, arm.actuated, task.observation_terms).schema
         self.weights = initial_weights(self.network, np.random.default_rng(0))
         self.version = 0
-        self.pusher = Pusher(self.node, [f'/policy{n}{SERVICE}' for n in range(policies)], False,
+        self.pusher = Pusher(self.node, [f'{name}{SERVICE}' for name in namespaces], False,
                              PATIENCE, b'', lambda version: None, lambda namespace: None)
         self._bare = [self.node.create_client(SetParametersAtomically, f'/bare{n}{BARE}')
-                      for n in range(policies)]
+                      for n in range(bare)]
         self.pusher.current = self._next()
         self._until(lambda: self._look() and all(
             link.acknowledged for link in self.pusher.links.values()) and all(
@@ -102,8 +108,13 @@ class Client:
         latest = time.monotonic() + PATIENCE
         while not condition():
             self._executor.spin_once(0.05)
-            if time.monotonic() > latest or not all(each.is_alive() for each in self._servers):
+            if time.monotonic() > latest or not self._alive():
                 raise TimeoutError('a push was not answered, or somebody has died')
+
+    def spin(self, until: float) -> None:
+        """Take what comes until a time of the steady clock [s]."""
+        while (left := until - time.monotonic()) > 0.0:
+            self._executor.spin_once(left)
 
     def push(self) -> list[float]:
         """Push new weights; returns seconds until each policy has answered."""
@@ -136,7 +147,8 @@ def measure(policies: int, rounds: int, pushes: int) -> dict[str, Any]:
     for server in servers:
         server.start()
     try:
-        client = Client(policies, servers)
+        client = Client([f'/policy{n}' for n in range(policies)], policies,
+                        lambda: all(each.is_alive() for each in servers))
         ways = {'ours': client.push, 'bare': client.push_bare}
         found: dict[str, list[list[float]]] = {name: [] for name in ways}
         for number in range(rounds + 1):
