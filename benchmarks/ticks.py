@@ -99,9 +99,11 @@ def measure(pairs: int, seconds: float) -> dict[str, Any]:
                 client.spin(time.monotonic() + 0.2)
                 if time.monotonic() > latest:
                     raise TimeoutError(f'nobody acts: {graph.output("policy")}')
-            for pair in range(pairs):
+            for pair in range(pairs + 1):
                 for name in sorted(found, reverse=bool(pair % 2)):
-                    found[name].append(window(client, ages, seconds, name == 'with'))
+                    figures = window(client, ages, seconds, name == 'with')
+                    if pair:  # the first pair warms up
+                        found[name].append(figures)
             rclpy.try_shutdown()
     found['parameters'] = NetworkSpec.parse(client.network).parameters
     return found
