@@ -41,7 +41,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = 'rl_robot_ros.safety'
 FILES = ('bounds', 'viability', 'torque_map', 'observer', 'delivery', 'state_machine', 'limits',
-         'envelope', 'intake', 'model_limit', 'tightening')
+         'envelope', 'intake', 'model_limit', 'tightening', 'push')
 # What every process would import, once.
 PRELOADED = ('_hypothesis_pytestplugin', 'hypothesis.strategies', 'mujoco', 'pytest_timeout',
              'rl_robot_ros.core.resolve', 'rl_robot_ros.robots.dynamics')

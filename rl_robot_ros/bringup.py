@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
+from contextlib import suppress
 import ctypes
 from dataclasses import dataclass
 from dataclasses import field
@@ -32,23 +34,45 @@ NODES = ('mujoco_sim', 'safety_watchdog', 'safety_filter', 'policy', 'learner')
 RESTARTS, RESTART_WINDOW = 3, 60.0  # a node may die this often in so many seconds
 PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')  # Fast DDS 2, 3
 PR_SET_PDEATHSIG = 1
+DOMAINS = range(1, 101)  # the ports of higher ones are given to anybody
+FIRST_PORT, PORTS_PER_DOMAIN = 7400, 250
+UDP_TABLES = (Path('/proc/net/udp'), Path('/proc/net/udp6'))
 
 
 def graph_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     Return the environment of a graph of our own.
 
-    Where the user has not said otherwise, the graph stays on this machine and in a random domain:
-    a robot in the same room must not hear a simulation.
+    Where the user has not said otherwise, the graph stays on this machine and in a domain in which
+    nobody here listens: a robot in the same room must not hear a simulation, nor two graphs each
+    other.
     """
     environment = dict(os.environ if base is None else base)
     environment.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    environment.setdefault('ROS_DOMAIN_ID', str(1 + secrets.randbelow(100)))
+    environment.setdefault('ROS_DOMAIN_ID', str(secrets.choice(free_domains())))
     # One small matrix product per tick: threads would only wait for each other.
     for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'):
         environment.setdefault(name, '1')
     environment['PYTHONUNBUFFERED'] = '1'
     return environment
+
+
+def free_domains(tables: Iterable[Path] = UDP_TABLES) -> list[int]:
+    """
+    Return the domains from 1 to 100 in which nobody on this machine listens.
+
+    Where all are taken, or nothing can be known, all of them.  Every participant listens on UDP
+    ports of its domain (DDSI-RTPS 2.5, 9.6.2.3), also where messages go through shared memory.
+
+    :param tables: the kernel's lists of UDP sockets.
+    """
+    taken = set()
+    for table in tables:
+        with suppress(OSError):
+            for line in table.read_text().splitlines()[1:]:
+                port = int(line.split()[1].rpartition(':')[2], 16)
+                taken.add((port - FIRST_PORT) // PORTS_PER_DOMAIN)
+    return [domain for domain in DOMAINS if domain not in taken] or list(DOMAINS)
 
 
 def without_shared_memory(environment: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 import signal
+import socket
 import sys
 import time
 
@@ -44,6 +45,17 @@ def test_environment_keeps_to_this_machine():
     assert environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
     assert 1 <= int(environment['ROS_DOMAIN_ID']) <= 100
     assert graph_environment({'ROS_DOMAIN_ID': '7'})['ROS_DOMAIN_ID'] == '7'
+
+
+def test_no_two_graphs_share_a_domain(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(('', 7400 + 250 * 99 + 12))
+        assert 99 not in bringup.free_domains()
+    everybody = tmp_path / 'udp'
+    everybody.write_text('\n'.join(['head', *(
+        f' 1: 00000000:{7410 + 250 * domain:04X} 0:0' for domain in range(1, 101))]))
+    assert bringup.free_domains([everybody]) == list(range(1, 101)), 'better one than none'
+    assert bringup.free_domains([tmp_path / 'missing']) == list(range(1, 101))
 
 
 def test_a_watched_graph_has_no_shared_memory_and_stays_on_this_machine():

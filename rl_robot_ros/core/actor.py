@@ -27,6 +27,7 @@ from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Applied
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
+from rl_robot_ros.core.insistence import Insistence
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.weights import WeightStore
@@ -68,8 +69,8 @@ class Actor:
         self._last: State | None = None
         self._pending: State | None = None  # waits for its command, the learner or weights
         self._repeats = 0  # how often the newest state has come again
-        self._block = -1
-        self._answered = -1
+        self._insistence = Insistence()
+        self._block = self._answered = -1
         self._observed = -1  # stamp of the state that recorder.observation was made of
         self._applied: Applied | None = None
         self._new_goal: Vector | None = None
@@ -81,6 +82,8 @@ class Actor:
         last = self._last
         if state.stamp <= (-1 if last is None else last.stamp):
             self._repeat(state)
+            if state.mode == LOCKSTEP and last and self._insistence.older(state.stamp, last.stamp):
+                self._begin_again(state)
             return
         self.counts['states'] += 1
         self._last = state
@@ -148,6 +151,13 @@ class Actor:
         else:
             # Whatever episode is running was somebody else's: begin with one of our own.
             self._ask_reset(filter_too=True)
+
+    def _begin_again(self, state: State) -> None:
+        """Go on with a simulator that waits, after a newer state that was not its own."""
+        self._last = state
+        self.counts['episodes_cut'] += 1
+        self._drop_row()
+        self._ask_reset(filter_too=True)
 
     def _ask_reset(self, filter_too: bool = False) -> None:
         self.resetting = True

@@ -10,6 +10,7 @@ import numpy as np
 from rl_robot_ros import wire
 from rl_robot_ros.core.dialogue import HARDWARE
 from rl_robot_ros.core.dialogue import LOCKSTEP
+from rl_robot_ros.core.insistence import Insistence
 from rl_robot_ros.core.joint_merger import JointMerger
 from rl_robot_ros.core.spec import Vector
 from sensor_msgs.msg import JointState
@@ -39,7 +40,8 @@ class StateStream:
 
     A stamp names a state and orders states; it never makes one fresh.  One that runs ahead of the
     time that has passed here is refused (in lockstep no time passes between two states), as is a
-    state without a stamp: requests find their state by it.
+    state without a stamp: requests find their state by it.  An older one is ignored, unless a
+    simulator in lockstep insists on it.
 
     :param names: joints of a sample, in this order.
     :param period: [s] control period, in the robot's time.
@@ -64,6 +66,7 @@ class StateStream:
         self._with_effort = with_effort
         self._counts = counts
         self._warn = warn
+        self._insistence = Insistence()
 
     def is_again(self, message: JointState, last: Sample) -> bool:
         """Say whether this is the last state once more."""
@@ -79,7 +82,8 @@ class StateStream:
         stamp, mark = wire.stamp_of(message.header.stamp), wire.parse_mark(message.header.frame_id)
         if stamp <= last.stamp and not self._merger.splits:
             self._counts['states_old'] += stamp < last.stamp
-            return None
+            if mark[0] != LOCKSTEP or not self._insistence.older(stamp, last.stamp):
+                return None
         if stamp == 0 and mark[0] == HARDWARE:
             self._refuse('stamp', 'it has no stamp, by which requests find their state')
             return None

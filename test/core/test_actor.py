@@ -176,6 +176,22 @@ def test_old_states_are_ignored():
     assert not graph.actor.resetting
 
 
+def test_a_simulator_that_insists_on_an_older_state_is_answered():
+    graph = Graph()
+    graph.start()
+    graph.steps(2, 4)
+    graph.state(10**6)  # from somebody else
+    graph.out.take()
+    for _ in range(2):
+        graph.state(5)
+        assert graph.out.said == []
+    graph.state(5)
+    assert graph.out.take() == [('reset', True)]
+    graph.state(6, episode=2)
+    assert graph.requests() == [6]
+    assert graph.actor.counts['states_old'] == 3 and graph.actor.counts['episodes_cut'] == 1
+
+
 def test_a_repeated_state_asks_for_the_reset_again():
     graph = Graph()
     graph.weights()

@@ -120,6 +120,23 @@ def test_filter_and_sim_killed(graph):
     assert graph.value('policy', 'states_old') == 0
 
 
+def test_a_state_of_the_future(graph):
+    """In lockstep nobody becomes deaf to the simulator: it insists, and the ring goes on."""
+    from rl_robot_ros.nodes.runtime import STATE_QOS
+    from sensor_msgs.msg import JointState
+    states, node = [], graph.monitor._node
+    node.create_subscription(JointState, 'joint_states', states.append, STATE_QOS)
+    forged = node.create_publisher(JointState, 'joint_states', STATE_QOS)
+    graph.until('states', lambda: len(states) > 10 and forged.get_subscription_count() > 2)
+    message = states[-1]
+    message.header.stamp.sec += 3600
+    forged.publish(message)
+    graph.until('they hear old states', lambda: all(graph.value(
+        name, 'states_old') >= 3 for name in ('policy', 'safety_filter')))
+    steps = graph.value('mujoco_sim', 'steps')
+    graph.until('the ring goes on', lambda: graph.value('mujoco_sim', 'steps') > steps + 200)
+
+
 def test_every_row_is_on_disk_once(graph):
     """After all that, and read by nobody who took part: from the first row of each policy on."""
     graph.graph.stop()
