@@ -45,17 +45,19 @@ from std_msgs.msg import Float64MultiArray
 from std_msgs.msg import MultiArrayDimension
 
 PATIENCE = 180.0  # [s]
-BURST = 20  # messages, then the nodes get a moment
+PAUSE = 0.003  # [s] after each message: commands and states have room for the newest one only
 JOINTS = list(resolve('robot', 'arm7').joint_names)
 NASTY = (np.nan, np.inf, -np.inf)
-# Input: who refuses, and what it counts that under.
+# Input: who counts what it does not act on, and under which names.
 INPUTS = {
-    'joint_states': (('policy', 'states_refused'), ('safety_filter', 'states_refused')),
-    'effort_request': (('safety_filter', 'requests_refused'),),
-    'effort_command': (('policy', 'commands_refused'),),
-    'teleop_effort': (('safety_filter', 'teleop_refused'),),
-    'experience': (('learner', 'messages_refused'),),
-    'policy/set_weights': (('policy', 'weights_refused'),),
+    'joint_states': (('policy', ('states_refused', 'states_old')),
+                     ('safety_filter', ('states_refused', 'states_old', 'states_foreign',
+                                        'states_partial'))),
+    'effort_request': (('safety_filter', ('requests_refused', 'requests_old')),),
+    'effort_command': (('policy', ('commands_refused',)),),
+    'teleop_effort': (('safety_filter', ('teleop_refused',)),),
+    'experience': (('learner', ('messages_refused',)),),
+    'policy/set_weights': (('policy', ('weights_refused',)),),
 }
 
 
@@ -137,6 +139,10 @@ class Fuzzer:
         """Return what a node counts."""
         return int(self.monitor.values(node).get(name, 0))
 
+    def counted(self, name: str) -> dict[str, int]:
+        """Return how many messages of an input each node has counted as not to be acted on."""
+        return {node: sum(self.value(node, key) for key in keys) for node, keys in INPUTS[name]}
+
     def until(self, condition: Callable[[], bool]) -> bool:
         """Wait for something, not for ever; returns whether it came."""
         latest = time.monotonic() + PATIENCE
@@ -173,18 +179,19 @@ class Fuzzer:
 
     def fuzz(self, name: str, count: int) -> dict[str, Any]:
         """Send so many to an input; returns what came of it."""
-        send, counters, before = self.sender(name), INPUTS[name], self.memory()
-        first = [self.value(*counter) for counter in counters]
-        for number in range(count):
+        send, before = self.sender(name), self.memory()
+        first = self.counted(name)
+        for _ in range(count):
             send()
-            if number % BURST == 0:
-                self.monitor.spin(0.01)
+            latest = time.monotonic() + PAUSE
+            while (left := latest - time.monotonic()) > 0.0:
+                self.monitor.spin(left)
         latest = time.monotonic() + 5.0  # what is on its way
         while time.monotonic() < latest:
             self.monitor.spin(0.1)
         steps, after = self.value('mujoco_sim', 'steps'), self.memory()
-        return {'sent': count, 'refused': {node: self.value(node, key) - one for (
-            node, key), one in zip(counters, first)},
+        return {'sent': count, 'refused': {node: number - first[node] for node, number
+                                           in self.counted(name).items()},
             'growth': max((after[node] - before[node], node) for node in after),
             'errors': sum(self.value(node, 'errors') for node in self.graph.processes),
             'deaths': sum(len(process.deaths) for process in self.graph.processes.values())
