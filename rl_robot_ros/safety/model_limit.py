@@ -92,7 +92,6 @@ class ViabilityLimit:
         self._recover = np.minimum(config.recover_velocity, self._speed)
         self._asked_out = 3.0 * config.velocity_noise
         self._fastest_back = np.minimum(FASTEST_BACK, 0.5 * self._speed)
-        self._braking = np.stack((self.braking_acceleration,) * 2)
         self._extra_braking = config.extra_braking
         self._hard = self.braking_acceleration + config.extra_braking
         self._effort_limit = np.array(limits.effort)
@@ -272,10 +271,10 @@ class ViabilityLimit:
             if not self._settled:
                 further = velocity + horizon * self._sign * asked > self._asked_out
                 back *= self._been_inside | further
-        bound = upper_bound(distance, velocity, speed, self._braking, horizon, back)
+        bound = upper_bound(distance, velocity, speed, self.braking_acceleration, horizon, back)
         if self._pushes:
             push = np.maximum(seen.push - self._sign * self.observer.acceleration, 0.0)
-            pushed = upper_bound_if_pushed(distance, velocity, speed, self._braking,
+            pushed = upper_bound_if_pushed(distance, velocity, speed, self.braking_acceleration,
                                            self._period, push, self._latency * self._period)
             if asked is None:
                 np.maximum(pushed, velocity * (-1.0 / self._period), out=pushed)

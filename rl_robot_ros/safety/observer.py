@@ -27,8 +27,8 @@ class DisturbanceObserver:
         self.most = most
         self.acceleration = np.zeros(size)  # [rad/s^2 or m/s^2] the estimate
         self.saturated = 0  # control periods in a row in which the clamp held it
-        self._expected = np.zeros(size)  # [rad/s or m/s] at the end of the period
-        self._wanted = np.zeros(size)
+        self._expected = np.empty(size)  # [rad/s or m/s] at the end of the period
+        self._wanted = np.empty(size)
         self._ready = False
 
     def begin(self) -> None:

@@ -31,11 +31,10 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     horizon, and w = v + t a the velocity at its end:
 
     - speed: w <= v_max.
-    - viability at the end: w <= sqrt(2 a_b (d - t (v + w) / 2)), a quadratic in w.  Where it has
-      no solution the state is not viable, and the joint brakes with a_b.  A joint that stands
-      still at the end or comes back, w <= 0, is viable as well.
-    - the way in between: a joint that turns round inside the horizon must do so before the limit,
-      a <= -v^2 / (2 d).
+    - viability at the end: w <= sqrt(2 a_b (d - t (v + w) / 2)), a quadratic in w, which a joint
+      that stands still at the end, or comes back, fulfils as long as it is inside the limit.
+    - the way in between: a joint that would be beyond the limit before it stands still, t v / 2 >=
+      d, must turn round earlier, a <= -v^2 / (2 d).
 
     Beyond the limit (d <= 0) the joint may not move further out, w <= -`back`.  With zero it
     may come back as it likes; then errors of model and measurement may carry a joint that is
@@ -56,14 +55,10 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     half = 0.5 * horizon
     lost = half * braking
     room = distance - half * velocity  # left where the joint stands still at the end
-    square = lost * lost + (2.0 * braking) * room
-    end = np.sqrt(np.maximum(square, 0.0)) - lost
+    end = np.sqrt(lost * lost + (2.0 * braking) * np.maximum(room, 0.0)) - lost
     if not np.minimum(room, distance).min() > 0.0:
-        stops = np.maximum(np.where(square >= 0.0, end, velocity - 2.0 * lost), 0.0)
         turns = velocity - half * velocity * velocity / np.maximum(distance, TINY)
-        arrives = distance / half - velocity  # reaches the limit at the end of the horizon
-        between = np.where(arrives > 0.0, arrives, np.minimum(turns, 0.0))
-        end = np.where(distance > 0.0, np.minimum(stops, between), -back)
+        end = np.where(distance > 0.0, np.where(room > 0.0, end, turns), -back)
     bound: Vector = (np.minimum(end, speed) - velocity) / horizon
     return bound
 

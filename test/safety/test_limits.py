@@ -156,3 +156,5 @@ def test_margin_and_noise_are_kept_free_of_the_velocity_limit():
                                          r'after safety.velocity_margin \(0.1 of it\) and '
                                          r'safety.velocity_noise \(0.095\); raise'):
         limits.usable_speed(0.1, 0.095)
+    with pytest.raises(ValueError, match='joint1: nothing is left'):
+        limits.usable_speed(1.0, 0.0)

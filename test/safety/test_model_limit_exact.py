@@ -153,10 +153,22 @@ def test_nobody_who_stands_in_a_margin_is_driven_out_of_it_unless_requests_got_h
     held = still.copy()
     limit.limit(held, following=False)
     assert held.tolist() == still.tolist(), 'held'
+    held[0] += side * 10.0
+    limit.limit(held, following=False)
+    assert acceleration_of(held, REST)[0] == pytest.approx(0.0, abs=1e-9), 'held, not let out'
     driven = acceleration_of(limited(limit, position, REST, still), REST)
     assert driven[0] * side == pytest.approx(-0.05 / HORIZON), '5 /s times 10 mm'
     limit.begin()
     assert limited(limit, position, REST, still).tolist() == still.tolist(), 'begun anew'
+
+
+def test_who_stands_just_where_his_margin_begins_has_not_been_inside_it():
+    limit = make()
+    limit.begin()
+    for edge, where in ((0, limit._margin_limit[0]), (1, -limit._margin_limit[1])):
+        limited(limit, where, REST, PULL.copy())
+        assert not limit._been_inside[edge].any() and limit._been_inside[1 - edge].all()
+        limit.begin()
 
 
 def test_the_way_out_of_a_deep_margin_is_slow():

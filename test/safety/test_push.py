@@ -12,9 +12,11 @@ from rl_robot_ros.safety import SafetyFilter
 from rl_robot_ros.safety.certificate import CertificateError
 from rl_robot_ros.safety.certificate import certify
 from rl_robot_ros.safety.push import push_acceleration
+from rl_robot_ros.safety.push import require_room_for_pushes
 from rl_robot_ros.safety.push import upper_bound_if_pushed
 from rl_robot_ros.safety.state_machine import Phase
 from rl_robot_ros.safety.viability import is_viable
+from rl_robot_ros.safety.viability import upper_bound
 from safety.robots import at_once
 from safety.robots import Coupled
 from safety.robots import make_robot
@@ -50,6 +52,15 @@ def test_viable_stays_viable_whatever_pushes(distance, part, push, latency, now)
     left = distance - PERIOD * velocity - 0.5 * PERIOD**2 * acceleration
     assert left >= -1e-9 and after <= speed + 1e-9
     assert is_viable(np.array(left), np.array(after), np.array(np.inf), np.array(braking), 1e-8)
+
+
+def test_it_is_the_bound_of_the_worst_state_less_the_push():
+    distance, velocity, push = np.array([0.5, 0.01]), np.array([0.3, -0.2]), np.array([2.0, 7.0])
+    most = np.array([2.0, 1.0]), np.array([5.0, 9.0])
+    for late in (0.0, 0.015):
+        worst = upper_bound(distance - 0.5 * late**2 * push, velocity + late * push, *most, PERIOD)
+        assert upper_bound_if_pushed(distance, velocity, *most, PERIOD, push, late) \
+            == pytest.approx(worst - push)
 
 
 def pushes(how, rng, step, position, velocity):
@@ -95,6 +106,7 @@ def test_pushes_that_use_up_all_the_speed_are_refused():
     with pytest.raises(ValueError, match='joint2: before a command acts, a push .* by 0.1.*, '
                                          'which is more than the 0.085 .* safety.velocity_scale'):
         SafetyFilter(ROBOT, config=slow, dynamics=Coupled(), certificate=CERTIFICATE)
+    require_room_for_pushes(('just',), np.array([0.5]), (1.0,), 0.5)
     SafetyFilter(ROBOT, config=replace(slow, external_effort=0.0), dynamics=Coupled())
 
 

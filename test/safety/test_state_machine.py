@@ -1,5 +1,6 @@
 import pytest
 from rl_robot_ros.safety.state_machine import Phase
+from rl_robot_ros.safety.state_machine import STANDS_NOT
 from rl_robot_ros.safety.state_machine import StateMachine
 from rl_robot_ros.safety.state_machine import STOPPING
 
@@ -50,7 +51,7 @@ def test_it_must_have_stood_still():
     machine.configured()
     for _ in range(3):
         machine.stood_still(True, 1)
-        assert not machine.request()
+        assert not machine.request() and machine.reason == STANDS_NOT
     machine.stood_still(False, 1)
     machine.stood_still(True, 3)
     assert not machine.request()

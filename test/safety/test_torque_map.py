@@ -46,3 +46,5 @@ def test_sliding_stops_at_the_first_limit():
     assert slide(np.array([0.5, 0.0]), np.array([0.5, 0.0]), limit).tolist() == [0.5, 0.0]
     assert slide(np.array([-0.75, 0.0]), np.array([-1.25, 0.0]), limit).tolist() == [-1.0, 0.0]
     assert slide(np.zeros(2), np.array([0.5, 0.0]), limit).tolist() == [0.5, 0.0]
+    outside = np.array([1.5, 0.0])
+    assert slide(outside, np.array([2.0, 0.0]), limit).tolist() == outside.tolist(), 'no way back'

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
+from rl_robot_ros.safety.viability import braking_box
 from rl_robot_ros.safety.viability import is_viable
 from rl_robot_ros.safety.viability import upper_bound
 
@@ -92,6 +93,32 @@ def test_inside_the_limit_that_rate_makes_no_difference(distance):
     assert upper_bound(*state, 5.0).tolist() == upper_bound(*state).tolist()
 
 
+def test_one_joint_at_its_limit_changes_nothing_for_the_others():
+    both = upper_bound(np.array([1.0, -0.1]), np.array([0.5, 0.0]), *np.ones((2, 2)), PERIOD)
+    assert both[0] == bound(1.0, 0.5, 1.0, 1.0) and both[1] == bound(-0.1, 0.0, 1.0, 1.0) == 0.0
+
+
+@pytest.mark.parametrize('velocity', [0.1, 1.0, 6.0])
+@pytest.mark.parametrize('share', [1e-3, 0.4, 0.999])
+def test_a_joint_that_is_too_late_turns_round_on_its_limit(velocity, share):
+    distance = share * 0.5 * PERIOD * velocity
+    assert bound(distance, velocity, 9.0, 3.0) == pytest.approx(-velocity**2 / (2.0 * distance))
+
+
+def test_the_box_asks_for_no_more_braking_than_there_is():
+    most = np.array([5.0, 5.0, 5.0, 5.0])
+    lower, upper = braking_box(np.array([-9.0, 2.0, 8.0, -9.0]), np.array([9.0, 3.0, 9.0, -8.0]),
+                               most)
+    assert lower.tolist() == [-9.0, 2.0, 5.0, -9.0] and upper.tolist() == [9.0, 3.0, 9.0, -5.0]
+
+
+def test_where_bounds_cross_they_meet_in_the_middle():
+    lower, upper = braking_box(np.array([3.0, -1.0]), np.array([2.0, 1.0]), np.full(2, 5.0))
+    assert lower.tolist() == [2.5, -1.0] and upper.tolist() == [2.5, 1.0]
+    lower, upper = braking_box(np.array([9.0, 0.0]), np.array([-7.0, 0.0]), np.array([5.0, 5.0]))
+    assert lower.tolist() == upper.tolist() == [0.0, 0.0]
+
+
 def test_far_from_any_limit_only_the_speed_counts():
     assert bound(math.inf, 1.0, 2.0, 3.0) == pytest.approx(1.0 / PERIOD)
     assert bound(math.inf, 2.0, 2.0, 3.0) == pytest.approx(0.0)
@@ -117,6 +144,7 @@ def test_which_states_are_viable():
     assert not viable(0.5, -3.1, 3.0, 2.0) and not viable(-0.01, 0.0, 2.0, 2.0)
     assert viable(0.0, 0.0, 2.0, 2.0), 'it may stand on its limit'
     assert viable(-0.01, 0.0, 2.0, 2.0, 0.02)
+    assert viable(9.0, 2.03, 2.0, 2.0, 0.02) and not viable(9.0, 2.05, 2.0, 2.0, 0.02)
 
 
 @pytest.mark.parametrize('where', range(4))
