@@ -269,6 +269,16 @@ def test_what_the_model_does_not_know_is_learnt_and_counted_on(latency):
     assert limit.observer.acceleration.tolist() == [0.0, 0.0] and limit.recovering
 
 
+def test_another_limit_goes_on_with_what_was_sent_and_learnt():
+    old, new = make(latency_periods=2, observer_gain=0.5), make(latency_periods=2)
+    old.observer.acceleration[:] = 2.0, -1.0
+    for effort in (1.0, 2.0):
+        old.sent(np.full(2, effort))
+    new.take_over(old)
+    assert [sent[0] for sent in new._in_flight] == [1.0, 2.0]
+    assert new.observer.acceleration.tolist() == [2.0, -1.0]
+
+
 def test_it_is_no_more_than_a_share_of_the_way_to_a_collision():
     position, velocity = np.array([0.2, -0.3]), np.array([0.5, -0.4])
     effort = np.array([30.0, 5.0])

@@ -67,3 +67,18 @@ def test_what_was_not_expected_is_not_learnt_from():
     observer.observe(moved, PERIOD)
     observer.observe(moved, PERIOD)
     assert observer.acceleration[0] == pytest.approx(1.0), 'each expectation counts once'
+
+
+def test_another_one_goes_on_where_it_has_been():
+    old, new = DisturbanceObserver(1, 0.5, 20.0), DisturbanceObserver(1, 0.5, 4.0)
+    for push, known in ((3.0, 3.0), (-9.0, -4.0)):
+        old.begin()
+        run(old, push, 100)
+        new.take_over(old)
+        assert new.acceleration == pytest.approx(known, abs=1e-6) and new.saturated == 0
+        assert old.acceleration == pytest.approx(push, abs=1e-6)
+    old.begin()
+    old.expect(np.array([0.1]))
+    new.take_over(old)
+    new.observe(np.array([0.1 + PERIOD]), PERIOD)
+    assert new.acceleration == pytest.approx(0.5), 'what was expected too'
