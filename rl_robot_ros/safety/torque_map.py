@@ -17,7 +17,7 @@ def slide(start: Vector, end: Vector, limit: Vector) -> Vector:
     way = end - start
     room = np.where(way > 0.0, limit - start, -limit - start)
     with np.errstate(divide='ignore', invalid='ignore'):
-        part = float(np.where(way != 0.0, room / way, 1.0).min())
+        part = float(np.where(way != 0.0, room / way, np.inf).min())
     result: Vector = start + max(0.0, min(1.0, part)) * way
     return result
 
