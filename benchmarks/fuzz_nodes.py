@@ -191,7 +191,8 @@ class Fuzzer:
             self.monitor.spin(0.1)
         steps, after = self.value('mujoco_sim', 'steps'), self.memory()
         refused = {node: number - first[node] for node, number in self.counted(name).items()}
-        return {'sent': count, 'refused': refused,
+        return {
+            'sent': count, 'refused': refused,
             'growth': max((after[node] - before[node], node) for node in after),
             'errors': sum(self.value(node, 'errors') for node in self.graph.processes),
             'deaths': sum(len(process.deaths) for process in self.graph.processes.values())

@@ -69,7 +69,7 @@ def free_domains(tables: Iterable[Path] = UDP_TABLES) -> list[int]:
     taken = set()
     for table in tables:
         with suppress(OSError):
-            for line in table.read_text().splitlines()[1:]:
+            for line in filter(None, table.read_text().splitlines()[1:]):
                 port = int(line.split()[1].rpartition(':')[2], 16)
                 taken.add((port - FIRST_PORT) // PORTS_PER_DOMAIN)
     return [domain for domain in DOMAINS if domain not in taken] or list(DOMAINS)

@@ -13,23 +13,37 @@ from rl_robot_ros.robots.from_urdf import robot_from_urdf
 from rl_robot_ros.robots.joint_limits import load_joint_limits
 from rl_robot_ros.safety.certificate import certify
 from rl_robot_ros.safety.config import SafetyConfig
+from rl_robot_ros.safety.filter import SafetyFilter
 from rl_robot_ros.safety.limits import JointLimits
+
+STOP_TIME = 0.4  # [s] from the velocity limit to standstill, where a URDF says nothing
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print the certificate; returns 0 where it holds and 1 where not."""
-    robot = (robot_from_urdf(options.urdf, options.stop_time, options.gravity_compensated)
-             if options.urdf else resolve('robot', options.robot))
+    """
+    Print the certificate; returns 0 where it holds and 1 where not.
+
+    :raises ValueError: an option is wrong, or the filter would refuse these for another reason.
+    """
+    if not options.urdf and (options.gravity_compensated or options.stop_time is not None):
+        raise ValueError('--gravity-compensated and --stop-time go with --urdf: a datasheet says '
+                         'both itself')
+    robot = resolve('robot', options.robot) if not options.urdf else robot_from_urdf(
+        options.urdf, options.stop_time or STOP_TIME, options.gravity_compensated)
     values = parse_values(options.values)
     unknown = [name for name in values if not name.startswith('safety.')]
     if unknown:
         raise ValueError(f'{unknown[0]}: only parameters that begin with safety. matter here')
     config = resolve_config(SafetyConfig, values, 'safety.')
+    if config.mode == 'model_free':
+        raise ValueError('safety.mode=model_free: that filter has no certificate')
     limits = JointLimits.from_robot(robot)
     if options.joint_limits:
         limits = limits.tightened(**load_joint_limits(options.joint_limits))
-    certificate = certify(robot, limits, config, MujocoDynamics(robot, config.payload),
-                          search=True)
+    dynamics = MujocoDynamics(robot, config.payload)
+    certificate = certify(robot, limits, config, dynamics, search=True)
+    if certificate.holds:  # what else it asks for, such as room between limits and margins
+        SafetyFilter(robot, limits, config, dynamics, certificate)
     print(certificate.table())
     if options.output:
         write_atomically(options.output, certificate.to_json())

@@ -251,7 +251,7 @@ def _add_robot_choice(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument('--robot', help='datasheet, such as arm7 or my_arm.yaml')
     which.add_argument('--urdf', type=Path, help='any URDF; its limits count')
-    parser.add_argument('--stop-time', type=float, default=0.4, metavar='SECONDS',
+    parser.add_argument('--stop-time', type=float, metavar='SECONDS',
                         help='with --urdf: how fast every joint should stop from its velocity '
                              'limit; default: 0.4')
     parser.add_argument('--gravity-compensated', action='store_true',

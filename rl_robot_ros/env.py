@@ -34,12 +34,14 @@ from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.own_limits import own_limits
 from rl_robot_ros.robots.dynamics import dynamics_of
 from rl_robot_ros.robots.geometry import MujocoGeometry
 from rl_robot_ros.safety.certificate import Certificate
 from rl_robot_ros.safety.collision_config import CollisionConfig
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.filter import SafetyFilter
+from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.sim.world import World
 
 
@@ -58,21 +60,25 @@ def make_task(robot: RobotSpec, name: str, parameters: Mapping[str, Any] | None 
 
 
 @lru_cache(maxsize=16)
-def _certificate(robot: RobotSpec, config: SafetyConfig) -> Certificate | None:
+def _certificate(robot: RobotSpec, limits: JointLimits, config: SafetyConfig
+                 ) -> Certificate | None:
     """Compute a certificate once, however many environments there are."""
-    return SafetyFilter(robot, config=config,
+    return SafetyFilter(robot, limits, config,
                         dynamics=dynamics_of(robot, config.payload)).certificate
 
 
 def make_filter(robot: RobotSpec, config: SafetyConfig,
-                collision: CollisionConfig = CollisionConfig()) -> SafetyFilter:
+                collision: CollisionConfig = CollisionConfig(),
+                limits: JointLimits | None = None) -> SafetyFilter:
     """
     Build the filter that the graph's `safety_filter` builds, for answers without delay.
 
+    :param limits: tightened limits, those of the robot's own files where None.
     :raises ValueError: a bad option, or limits that cannot be certified.
     """
-    result = SafetyFilter(robot, config=config, dynamics=dynamics_of(robot, config.payload),
-                          certificate=_certificate(robot, config),
+    limits = own_limits(robot) if limits is None else limits
+    result = SafetyFilter(robot, limits, config, dynamics=dynamics_of(robot, config.payload),
+                          certificate=_certificate(robot, limits, config),
                           geometry=MujocoGeometry(robot) if collision.enabled else None,
                           collision=collision)
     result.set_lockstep(True)
@@ -90,6 +96,7 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
         then have the extra column ``effort`` too.
     :param safety: configuration of the safety filter; start hold and fade-in are left out.
     :param collision: configuration of its collision limit, which is off by default.
+    :param limits: tightened limits, those of the robot's own files where None.
     :param evaluation: episodes of full length, rows marked as evaluation.
     """
 
@@ -98,14 +105,16 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
     def __init__(self, robot: RobotSpec, task: Task, *, extra: tuple[Term, ...] = (),
                  efforts: tuple[tuple[float, ...], ...] = (),
                  safety: SafetyConfig = SafetyConfig(),
-                 collision: CollisionConfig = CollisionConfig(), evaluation: bool = False,
+                 collision: CollisionConfig = CollisionConfig(),
+                 limits: JointLimits | None = None, evaluation: bool = False,
                  render_mode: str | None = None) -> None:
         self.robot = robot
         self.task = task
         self.world = World(robot)
         # The robot is put at rest and known to be: nothing to wait for before the first request,
         # and every seeded episode is the same whatever came before it.
-        self.filter = make_filter(robot, replace(safety, start_hold=0.0, fade_in=0.0), collision)
+        self.filter = make_filter(robot, replace(safety, start_hold=0.0, fade_in=0.0), collision,
+                                  limits)
         self.efforts = np.array(efforts)
         self.evaluation = evaluation
         self.render_mode = render_mode
@@ -133,13 +142,17 @@ class RobotEnv(gymnasium.Env[Vector, Vector]):
         """
         Build by names, as ``rl-robot train`` does.
 
-        :raises ValueError: unknown robot, task or parameter.
+        :param parameters: flat parameters of task, safety and collision filter, and
+            `filter.joint_limits_file`.
+        :raises ValueError: unknown robot, task or parameter, or limits that do not fit.
+        :raises FileNotFoundError: there is no such file of limits.
         """
         spec = resolve('robot', robot)
         safety = resolve_config(SafetyConfig, parameters or {}, 'safety.')
         collision = resolve_config(CollisionConfig, parameters or {}, 'collision.')
         return cls(spec, make_task(spec, task, parameters, presets), safety=safety,
-                   collision=collision, **options)
+                   collision=collision, **options, limits=own_limits(
+                       spec, (parameters or {}).get('filter.joint_limits_file', '')))
 
     def reset(self, *, seed: int | None = None,
               options: dict[str, Any] | None = None) -> tuple[Vector, dict[str, Any]]:

@@ -32,7 +32,8 @@ class RowsReader:
     """
     Read serialised `experience` messages.
 
-    What stands in front of the rows is compared as it is; where it is not what policies write,
+    What stands in front of the rows is compared as it is, but for strides and padding, which mean
+    nothing; where it is not what policies write,
     :func:`rl_robot_ros.wire.read_rows` has the last word.
 
     :param layout: layout of the rows.

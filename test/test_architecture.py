@@ -30,7 +30,8 @@ RULES = {
     'runs': ({'settings', 'core'}, set()),
     'learning': ({'learning', 'algorithms', 'memory', 'policy_file', 'runs', 'settings', 'core'},
                  {'numpy', 'torch', 'matplotlib'}),
-    'env': ({'sim', 'safety', 'tasks', 'robots', 'core'}, {'numpy', 'gymnasium'}),
+    'own_limits': ({'robots', 'safety', 'core'}, set()),
+    'env': ({'own_limits', 'sim', 'safety', 'tasks', 'robots', 'core'}, {'numpy', 'gymnasium'}),
     'safe_wrapper': ({'safe_wrapper', 'safety', 'core'}, {'numpy', 'gymnasium'}),
     'acting': ({'env', 'core'}, {'numpy'}),
     'in_process': ({'acting', 'env', 'interchange', 'learning', 'algorithms', 'memory', 'settings',
@@ -41,7 +42,7 @@ RULES = {
     'wire_rows': ({'wire', 'core'}, {'numpy', *ROS}),
     'bags': (set(), {'rosbags'}),
     'nodes': ({'nodes', 'wire', 'wire_goals', 'wire_rows', 'bags', 'interchange', 'settings',
-               'runs', 'tasks', 'robots', 'safety', 'core'}, {'numpy', *ROS}),
+               'own_limits', 'runs', 'tasks', 'robots', 'safety', 'core'}, {'numpy', *ROS}),
 }
 MORE = {'nodes/mujoco_sim.py': {'sim'}, 'nodes/person_rows.py': {'memory'},
         'nodes/learner.py': {'learning', 'algorithms', 'acting'}}

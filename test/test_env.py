@@ -268,6 +268,18 @@ def test_parameters_and_presets():
         RobotEnv.make('cartpole', 'reach')
 
 
+def test_tighter_limits_hold_in_process_too(tmp_path):
+    path = tmp_path / 'joint_limits.yaml'
+    name = resolve('robot', 'planar2').actuated[0]
+    path.write_text(f'joint_limits: {{{name}: {{has_velocity_limits: true, max_velocity: 0.5}}}}')
+    tight = RobotEnv.make('planar2', 'reach', {'filter.joint_limits_file': str(path)})
+    assert tight.filter.limits.velocity[0] == 0.5
+    assert RobotEnv.make('planar2', 'reach').filter.limits.velocity[0] > 0.5
+    path.write_text(f'joint_limits: {{{name}: {{has_velocity_limits: true, max_velocity: 99.0}}}}')
+    with pytest.raises(ValueError, match=name):
+        RobotEnv.make('planar2', 'reach', {'filter.joint_limits_file': str(path)})
+
+
 def test_closing_twice_is_fine():
     env = RobotEnv.make('cartpole', 'balance')
     env.close()

@@ -60,8 +60,7 @@ class Actor:
         self.waiting = 'joint_states'  # what the actor waits for, for people
         self.resetting = False
         self.blocked = False  # the filter stopped; nothing is asked before it was reset
-        self._out = outbox
-        self._rng = rng
+        self._out, self._rng = outbox, rng
         self._robot = recorder.task.robot
         self._decider = Decider(contract, self._robot, rng, make)
         self._period = round(self._robot.control_period * 1e9)
@@ -88,6 +87,7 @@ class Actor:
         self.counts['states'] += 1
         self._last = state
         self._repeats = 0
+        self._insistence.newer()
         if last is None:
             self._first(state)
         elif state.episode != last.episode or state.mode != last.mode:

@@ -17,6 +17,10 @@ class Insistence:
     def __init__(self) -> None:
         self._stamp, self._times = -1, 0
 
+    def newer(self) -> None:
+        """Note a newer state: whoever insisted on an older one is not the only one there."""
+        self._times = 0
+
     def older(self, stamp: int, newest: int) -> bool:
         """
         Say whether to believe a state in lockstep that is not newer than the newest so far.

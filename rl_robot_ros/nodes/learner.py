@@ -44,6 +44,7 @@ from std_srvs.srv import Trigger
 
 GRAPH = ('robot', 'task', 'algorithm', 'preset', 'actions', 'seed')
 MOST_AT_ONCE = 128  # messages that wait for those behind them
+MOST_BYTES = 1 << 24  # of them together; a longer message is read at once
 SWITCH_INTERVAL = 5e-4  # [s] so that the executor's thread need not wait for the learning one
 
 
@@ -69,6 +70,7 @@ class LearnerNode(RobotNode):
         self.refused: dict[str, int] = {}
         self._reader = RowsReader(self.session.layout)
         self._arrived: list[tuple[str, bytes]] = []  # namespace, message
+        self._arrived_bytes = 0
         self.asker = Asker(self, self.session)
         settings = self._settings()
         if gate.enabled:
@@ -125,14 +127,17 @@ class LearnerNode(RobotNode):
 
         Our turn is behind theirs: the more of them wait, the less each of them costs.
         """
+        if self._arrived_bytes + len(message) > MOST_BYTES:
+            self._read_arrived()
         self._arrived.append((namespace, message))
-        if len(self._arrived) >= MOST_AT_ONCE:
+        self._arrived_bytes += len(message)
+        if len(self._arrived) >= MOST_AT_ONCE or self._arrived_bytes > MOST_BYTES:
             self._read_arrived()
         elif len(self._arrived) == 1:
             self.soon(self._read_arrived)
 
     def _read_arrived(self) -> None:
-        arrived, self._arrived = self._arrived, []
+        arrived, self._arrived, self._arrived_bytes = self._arrived, [], 0
         messages: dict[str, list[bytes]] = {}
         for namespace, message in arrived:
             messages.setdefault(namespace, []).append(message)
@@ -221,7 +226,7 @@ class LearnerNode(RobotNode):
 
     def close(self) -> None:
         """Stop learning and save."""
-        self._read_arrived()
+        self._guarded(self._read_arrived)
         self._ending = True
         self._thread.join()
         self.session.close()

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rl_robot_ros.core.spec import RobotSpec
-from rl_robot_ros.robots.joint_limits import load_joint_limits
-from rl_robot_ros.robots.mjcf import described_joints
-from rl_robot_ros.robots.urdf import limits_of
+from rl_robot_ros.own_limits import own_limits
+from rl_robot_ros.own_limits import within
 from rl_robot_ros.robots.urdf import parse_joints
-from rl_robot_ros.robots.urdf import UrdfJoint
-from rl_robot_ros.safety.limits import JointLimits
 from rl_robot_ros.safety.state_machine import Phase
 
 BEFORE_MOTION = (Phase.UNCONFIGURED, Phase.IDLE)
@@ -20,8 +15,7 @@ class LimitSources:
     """
     The tightest of what datasheet, URDF and `joint_limits.yaml` say.
 
-    The first two are mandatory: a datasheet without a model waits for `robot_description`.  An
-    MJCF file stands for a URDF where there is none; it knows no velocity limits.
+    The first two are mandatory: a datasheet without a model waits for `robot_description`.
     A description that comes before the first joint state, or that is waited for, may tighten the
     limits.  One that does not limit every motor, leaves nothing of a range, or comes too late to
     tighten anything keeps the robot from moving; while it moves the limits stay as they are.
@@ -35,12 +29,8 @@ class LimitSources:
 
     def __init__(self, robot: RobotSpec, joint_limits_file: str,
                  require_description: bool) -> None:
-        limits = JointLimits.from_robot(robot)
-        if joint_limits_file:
-            limits = limits.tightened(**load_joint_limits(Path(joint_limits_file)))
+        limits = own_limits(robot, joint_limits_file)
         modelled = bool(robot.urdf or robot.mjcf)
-        if modelled:
-            limits = _within(limits, described_joints(robot))
         self._own = limits
         self.limits = self._held = limits  # `_held`: those that a filter was made for
         self.refusal = 'waits for robot_description' if require_description or not modelled \
@@ -65,7 +55,7 @@ class LimitSources:
                               'ignored, restart the filter to use it')
             return False
         try:
-            limits = _within(self._own, parse_joints(text))
+            limits = within(self._own, parse_joints(text))
         except ValueError as error:
             self.refusal = str(error)
             return False
@@ -86,7 +76,3 @@ class LimitSources:
     def refuse(self, reason: str) -> None:
         """Note that no filter can be made for `limits`: who offers them again is told so again."""
         self.limits, self.refusal, self._text = self._held, reason, ''
-
-
-def _within(limits: JointLimits, joints: dict[str, UrdfJoint]) -> JointLimits:
-    return limits.intersected(*limits_of(joints, limits.joints))

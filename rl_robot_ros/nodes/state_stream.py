@@ -84,6 +84,8 @@ class StateStream:
             self._counts['states_old'] += stamp < last.stamp
             if mark[0] != LOCKSTEP or not self._insistence.older(stamp, last.stamp):
                 return None
+            self._warn('insists', 'a simulator waits for the answer to a state that is older than '
+                                  'the newest one: somebody else publishes joint_states')
         if stamp == 0 and mark[0] == HARDWARE:
             self._refuse('stamp', 'it has no stamp, by which requests find their state')
             return None
@@ -101,7 +103,10 @@ class StateStream:
             if self._merger.splits:
                 self._merger.forget()
         effort = self._measured_effort(message) if self._with_effort else None
-        return self._placed(Sample(stamp, mark, position, velocity, effort, 1, now), last)
+        sample = self._placed(Sample(stamp, mark, position, velocity, effort, 1, now), last)
+        if sample is not None and stamp > last.stamp:
+            self._insistence.newer()
+        return sample
 
     def _measured_effort(self, message: JointState) -> Vector | None:
         """Read the effort of every joint; drivers that do not measure it send NaN or nothing."""

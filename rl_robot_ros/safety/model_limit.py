@@ -233,13 +233,13 @@ class ViabilityLimit:
 
     def _feasible(self, acceleration: Vector, bounds: tuple[Vector, Vector]) -> Vector:
         """Return the effort of `acceleration` inside `bounds`, or the nearest the motors have."""
-        hard = braking_box(*bounds, self._most_braking(self._hard))
-        gentle = braking_box(*bounds, self._most_braking(self.braking_acceleration))
+        hard = braking_box(*bounds, self._against_pushes(self._hard))
+        gentle = braking_box(*bounds, self._against_pushes(self.braking_acceleration))
         return feasible_effort(clamp(acceleration, *hard), self._seen.mass, self._seen.bias, hard,
                                gentle, self._effort_limit)
 
-    def _most_braking(self, most: Vector) -> Vector:
-        """Add to `most` what the motors need against a push, where one is declared."""
+    def _against_pushes(self, most: Vector) -> Vector:
+        """Add to this braking what the motors need against a push, where one is declared."""
         if not self._pushes:
             return most
         result: Vector = most + self._seen.push + np.abs(self.observer.acceleration)

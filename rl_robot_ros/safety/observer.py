@@ -13,7 +13,7 @@ class DisturbanceObserver:
     """
     Compare what the joints did with what the model expected, and remember the difference.
 
-    d <- d + gain (dv / T - a_expected), clamped.  The model uses bias - M d in place of its bias,
+    d <- d + gain (v - v_expected) / T, clamped.  The model uses bias - M d in place of its bias,
     so a steady error of the model fades out of all predictions in about 1 / gain periods.
 
     :param size: number of joints.
@@ -64,5 +64,6 @@ class DisturbanceObserver:
         clamp(wanted, -furthest, furthest, wanted)
         np.add(estimate, wanted, out=wanted)
         clamp(wanted, -self.most, self.most, estimate)
+        # A clamp of 0 holds everything and means that nobody wants to know.
         at_limit = wanted.tobytes() != estimate.tobytes() and estimate.any()
         self.saturated = self.saturated + 1 if at_limit else 0

@@ -41,8 +41,9 @@ def upper_bound(distance: Vector, velocity: Vector, speed: Vector, braking: Vect
     pushed for long further and further out.
 
     Held for a horizon of several periods although it is renewed each period: that is what forgives
-    a model whose inertia is too small.  It stays sound, since 2 a_b d - v^2 falls monotonically
-    under a constant acceleration above -a_b: viable at the end means viable on the way.
+    a model whose inertia is too small.  It stays sound: while a joint moves towards the limit,
+    2 a_b d - v^2 falls monotonically under a constant acceleration above -a_b, so viable at the
+    end means viable on the way.
 
     :param distance: [rad or m] to the limit, negative beyond it, infinite where there is none.
     :param velocity: [rad/s or m/s] towards the limit.

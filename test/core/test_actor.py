@@ -192,6 +192,16 @@ def test_a_simulator_that_insists_on_an_older_state_is_answered():
     assert graph.actor.counts['states_old'] == 3 and graph.actor.counts['episodes_cut'] == 1
 
 
+def test_a_simulator_that_is_not_the_only_one_is_not_believed():
+    graph = Graph()
+    graph.start()
+    graph.steps(2, 4)
+    for k in range(5, 25):
+        graph.state(2)
+        graph.steps(k, k)
+    assert graph.actor.counts['states_old'] == 20 and graph.actor.counts['episodes_cut'] == 0
+
+
 def test_a_repeated_state_asks_for_the_reset_again():
     graph = Graph()
     graph.weights()

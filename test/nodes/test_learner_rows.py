@@ -7,6 +7,7 @@ from rclpy.serialization import serialize_message
 from rl_robot_ros import wire
 from rl_robot_ros.core.transition import HEAD
 from rl_robot_ros.core.transition import RowLayout
+from rl_robot_ros.nodes import learner
 from rl_robot_ros.nodes.learner import LearnerNode
 from rl_robot_ros.nodes.learner import MOST_AT_ONCE
 from rl_robot_ros.wire_rows import RowsReader
@@ -25,8 +26,8 @@ class Taking(SimpleNamespace):
     def __init__(self):
         self.taken, self.heard, self.later = [], {}, []
         super().__init__(
-            _arrived=[], _reader=RowsReader(LAYOUT), counts={'messages_refused': 0}, refused={},
-            soon=self.later.append, warn=lambda key, text: None,
+            _arrived=[], _arrived_bytes=0, _reader=RowsReader(LAYOUT), refused={},
+            counts={'messages_refused': 0}, soon=self.later.append, warn=lambda key, text: None,
             session=SimpleNamespace(layout=LAYOUT, trainer=SimpleNamespace(ingest=self.ingest)),
             asker=SimpleNamespace(heard=self.heard.__setitem__),
             pusher=SimpleNamespace(saw_version=lambda namespace, version: None))
@@ -72,6 +73,16 @@ def test_a_bad_message_is_refused_alone():
     node._read_arrived()
     assert node.taken == [('/', 1, [0]), ('/', 1, [2])]
     assert node.counts == {'messages_refused': 2} and node.refused == {'values': 1, 'bytes': 1}
+
+
+def test_long_messages_do_not_wait_for_each_other(monkeypatch):
+    node, long = Taking(), message(list(range(20)))
+    monkeypatch.setattr(learner, 'MOST_BYTES', len(long) + 100)
+    node._on_experience('', message([100]))
+    node._on_experience('/a', long)
+    assert node.taken == [('/', 1, [100])] and len(node._arrived) == 1
+    node._on_experience('/b', message(list(range(30))))
+    assert [source for source, _, _ in node.taken] == ['/', '/a', '/b'] and not node._arrived
 
 
 def test_a_flood_does_not_wait():
