@@ -130,9 +130,11 @@ def test_a_state_of_the_future(graph):
     graph.until('states', lambda: len(states) > 10 and forged.get_subscription_count() > 2)
     message = states[-1]
     message.header.stamp.sec += 3600
-    forged.publish(message)
-    graph.until('they hear old states', lambda: all(graph.value(
-        name, 'states_old') >= 3 for name in ('policy', 'safety_filter')))
+
+    def believed():
+        forged.publish(message)  # there is room for one state: a true one may take its place
+        return all(graph.value(name, 'states_old') >= 3 for name in ('policy', 'safety_filter'))
+    graph.until('they hear old states', believed)
     steps = graph.value('mujoco_sim', 'steps')
     graph.until('the ring goes on', lambda: graph.value('mujoco_sim', 'steps') > steps + 200)
 
