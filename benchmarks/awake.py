@@ -11,21 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 import time
 
 import numpy as np
-
-PR_SET_PDEATHSIG = 1
+from rl_robot_ros.bringup import die_with_parent
 
 
 def _only_when_idle() -> None:
     """Run in the child: give way to everybody, die with the parent."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 

@@ -27,10 +27,10 @@ import tempfile
 import time
 from typing import Any
 
+from ingestion import MESSAGE
 from ingestion_nodes import Board
 from ingestion_nodes import CONSUMERS
 from ingestion_nodes import learn
-from ingestion_nodes import MESSAGE
 from ingestion_nodes import receive
 from ingestion_nodes import send
 from results import make_parser

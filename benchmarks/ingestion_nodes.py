@@ -7,6 +7,8 @@ from pathlib import Path
 import time
 from typing import Any
 
+from ingestion import MESSAGE
+from ingestion import MOST_WAITING
 import numpy as np
 import rclpy
 from rclpy.node import Node
@@ -21,9 +23,7 @@ from rl_robot_ros.nodes.runtime import make_executor
 from rl_robot_ros.nodes.runtime import run
 from std_msgs.msg import Float64MultiArray
 
-MESSAGE = 16  # rows, see experience.batch_rows
 AHEAD = 16  # messages that a sender is ahead, at most: a reader keeps 100, shared memory holds 36
-MOST_WAITING = 100_000  # rows: the inbox must not drop any
 CONSUMERS = ('bare', 'bytes', 'without', 'with')  # a subscriber of messages, of bytes; the log
 WRONG = ('gaps', 'lost', 'duplicates', 'dropped')  # counts of the inbox
 

@@ -93,9 +93,22 @@ def without_shared_memory(environment: Mapping[str, str]) -> dict[str, str]:
     return result
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to end this process when its supervisor is killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def attendant(environment: Mapping[str, str], output: IO[bytes] | None = None
+              ) -> subprocess.Popen[bytes]:
+    """
+    Start what runs beside a graph: who waits at a port that a killed process left hears nothing.
+
+    :param output: where it says which ports it released; None: where this process speaks.
+    """
+    return subprocess.Popen(
+        [sys.executable, '-m', 'rl_robot_ros.shared_memory', '--watch'], env=environment,
+        stdout=output, stdin=subprocess.DEVNULL, start_new_session=True,
+        preexec_fn=die_with_parent)
 
 
 @contextmanager
@@ -148,10 +161,7 @@ class Graph:
         """Start all nodes."""
         for process in self.processes.values():
             self._start(process)
-        # Beside it: whoever waits at a port that a killed process left half made hears nothing.
-        self._attendant = subprocess.Popen(
-            [sys.executable, '-m', 'rl_robot_ros.shared_memory', '--watch'], env=self._inside,
-            stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent)
+        self._attendant = attendant(self._inside)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -168,7 +178,7 @@ class Graph:
             process.child = subprocess.Popen(
                 [*process.command, *extra], env=self._inside, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=subprocess.STDOUT if output else None,
-                start_new_session=True, preexec_fn=_die_with_parent)
+                start_new_session=True, preexec_fn=die_with_parent)
         finally:
             if output is not None:
                 output.close()

@@ -8,15 +8,13 @@ from rl_robot_ros.cli import parse_values
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.files import write_atomically
 from rl_robot_ros.core.resolve import resolve
+from rl_robot_ros.own_limits import own_limits
 from rl_robot_ros.robots.dynamics import MujocoDynamics
 from rl_robot_ros.robots.from_urdf import robot_from_urdf
-from rl_robot_ros.robots.joint_limits import load_joint_limits
+from rl_robot_ros.robots.from_urdf import STOP_TIME
 from rl_robot_ros.safety.certificate import certify
 from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.safety.filter import SafetyFilter
-from rl_robot_ros.safety.limits import JointLimits
-
-STOP_TIME = 0.4  # [s] from the velocity limit to standstill, where a URDF says nothing
 
 
 def main(options: argparse.Namespace) -> int:
@@ -29,7 +27,8 @@ def main(options: argparse.Namespace) -> int:
         raise ValueError('--gravity-compensated and --stop-time go with --urdf: a datasheet says '
                          'both itself')
     robot = resolve('robot', options.robot) if not options.urdf else robot_from_urdf(
-        options.urdf, options.stop_time or STOP_TIME, options.gravity_compensated)
+        options.urdf, STOP_TIME if options.stop_time is None else options.stop_time,
+        options.gravity_compensated)
     values = parse_values(options.values)
     unknown = [name for name in values if not name.startswith('safety.')]
     if unknown:
@@ -37,9 +36,7 @@ def main(options: argparse.Namespace) -> int:
     config = resolve_config(SafetyConfig, values, 'safety.')
     if config.mode == 'model_free':
         raise ValueError('safety.mode=model_free: that filter has no certificate')
-    limits = JointLimits.from_robot(robot)
-    if options.joint_limits:
-        limits = limits.tightened(**load_joint_limits(options.joint_limits))
+    limits = own_limits(robot, str(options.joint_limits or ''))
     dynamics = MujocoDynamics(robot, config.payload)
     certificate = certify(robot, limits, config, dynamics, search=True)
     if certificate.holds:  # what else it asks for, such as room between limits and margins

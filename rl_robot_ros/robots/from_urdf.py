@@ -14,10 +14,11 @@ from rl_robot_ros.robots.model import lock
 from rl_robot_ros.robots.urdf import LIMITS
 from rl_robot_ros.robots.urdf import parse_joints
 
+STOP_TIME = 0.4  # [s] from the velocity limit to standstill, where nobody says otherwise
 PERIOD = 0.005  # [s] control period of a robot that does not say its own
 
 
-def robot_from_urdf(path: Path, stop_time: float = 0.4, gravity_compensated: bool = False
+def robot_from_urdf(path: Path, stop_time: float = STOP_TIME, gravity_compensated: bool = False
                     ) -> RobotSpec:
     """
     Make a datasheet of every movable joint of a URDF.
@@ -29,6 +30,8 @@ def robot_from_urdf(path: Path, stop_time: float = 0.4, gravity_compensated: boo
     :raises FileNotFoundError: there is no such file.
     :raises ValueError: it is no URDF, has no movable joint, or a joint lacks a limit.
     """
+    if not stop_time > 0.0:
+        raise ValueError(f'--stop-time: got {stop_time}, must be above 0 s')
     if not path.is_file():
         raise FileNotFoundError(f'no URDF at {path}')
     joints = parse_joints(path.read_text())

@@ -19,6 +19,7 @@ from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.robots.datasheet import Datasheet
 from rl_robot_ros.robots.datasheet import is_limit
 from rl_robot_ros.robots.datasheet import JointSheet
+from rl_robot_ros.robots.from_urdf import STOP_TIME
 from rl_robot_ros.robots.mechanics import felt_inertia
 from rl_robot_ros.robots.mjcf import is_urdf
 from rl_robot_ros.robots.mjcf import joints_in
@@ -28,7 +29,6 @@ from rl_robot_ros.robots.urdf import LIMITS
 from rl_robot_ros.robots.urdf import UrdfJoint
 import yaml
 
-STOP_TIME = 0.4  # [s] from the velocity limit to standstill
 RISE_TIME = 0.05  # [s] from no effort to the effort limit
 BRAKING_SHARE = 0.5  # of the effort limit, at most, for braking alone
 CONFIGURATIONS = 2000  # over which inertia is looked at

@@ -21,7 +21,7 @@ import sys
 from typing import Any
 
 from chaos import witness
-from rl_robot_ros.bringup import _die_with_parent
+from rl_robot_ros.bringup import die_with_parent
 from rl_robot_ros.nodes import learner
 from rl_robot_ros.nodes import mujoco_sim
 from rl_robot_ros.nodes import policy
@@ -43,7 +43,7 @@ class Nursery:
         self._process = subprocess.Popen(
             [sys.executable, '-m', 'chaos.nursery'], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-            preexec_fn=_die_with_parent)
+            preexec_fn=die_with_parent)
 
     def ask(self, **request: Any) -> Any:
         """Return the answer to a request."""
@@ -67,7 +67,7 @@ def start(arguments: list[str], log: Path) -> int:
         return pid
     status = 1
     try:
-        _die_with_parent()
+        die_with_parent()
         os.setsid()
         sys.stdin.close()
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

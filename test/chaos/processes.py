@@ -7,8 +7,6 @@ import hashlib
 import os
 from pathlib import Path
 import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -17,7 +15,7 @@ from chaos.schedule import LEARNER
 from chaos.schedule import PARTS
 from chaos.schedule import ROBOTS
 import numpy as np
-from rl_robot_ros.bringup import _die_with_parent
+from rl_robot_ros.bringup import attendant
 from rl_robot_ros.bringup import graph_environment
 from rl_robot_ros.bringup import node_command
 from rl_robot_ros.learning.checkpoint import DIGEST_BYTES
@@ -42,11 +40,8 @@ class Processes:
         self._ended: dict[int, int] = {}  # exit statuses
         self._nursery = Nursery(self.environment)
         self._released = folder / 'released.log'
-        with self._released.open('wb') as output:  # as `Graph` does
-            self._attendant = subprocess.Popen(
-                [sys.executable, '-m', 'rl_robot_ros.shared_memory', '--watch'],
-                env=self.environment, stdout=output, stdin=subprocess.DEVNULL,
-                preexec_fn=_die_with_parent)
+        with self._released.open('wb') as output:
+            self._attendant = attendant(self.environment, output)
         self.killed: set[str] = set()  # by us, and not started again yet
         self.started: dict[str, float] = {}  # when
         key = folder / 'key'
