@@ -157,7 +157,7 @@ def main() -> None:
     """Measure, print the table."""
     parser = make_parser(__doc__, rounds=9)
     parser.add_argument('--policies', type=int, nargs='+', default=(1, 4, 16))
-    parser.add_argument('--rows', type=int, default=100_000, help='in a turn '
+    parser.add_argument('--rows', type=int, default=200_000, help='in a turn '
                         '(default %(default)s)')
     options = parser.parse_args()
     rows = Rows(options.results / 'ingestion_dds', options)

@@ -14,7 +14,7 @@ from rl_robot_ros.learning.trainer import Trainer
 # Name: where the function is, its name, whether the thread that writes rows calls it, and when
 # the process dies: before the call, after it, or after half of what it was to write.
 POINTS: dict[str, tuple[Any, str, bool, str]] = {
-    'rows half written': (os, 'write', True, 'half'),
+    'rows half written': (os, 'writev', True, 'half'),
     'rows written, not synced': (os, 'fsync', True, 'before'),
     'rows synced': (os, 'fsync', True, 'after'),
     'file written, not synced': (os, 'fsync', False, 'before'),
@@ -55,7 +55,8 @@ class KillPoint:
             self.calls[name] += 1
             now = name == self.name and self.calls[name] == self.number
             if now and when == 'half':
-                inner(args[0], args[1][:len(args[1]) // 2])
+                data = b''.join(args[1])
+                inner(args[0], [data[:len(data) // 2]])
             if now and when != 'after':
                 die()
             result = inner(*args, **options)

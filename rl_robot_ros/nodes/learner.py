@@ -71,6 +71,7 @@ class LearnerNode(RobotNode):
         self._reader = RowsReader(self.session.layout)
         self._arrived: list[tuple[str, bytes]] = []  # namespace, message
         self._arrived_bytes = 0
+        self._reading = 0  # messages that had come when our turn to read was asked for
         self.asker = Asker(self, self.session)
         settings = self._settings()
         if gate.enabled:
@@ -123,9 +124,9 @@ class LearnerNode(RobotNode):
 
     def _on_experience(self, namespace: str, message: bytes) -> None:
         """
-        Take a message, to be read with all those that have come by now.
+        Take a message, to be read with all those that come while the executor has others.
 
-        Our turn is behind theirs: the more of them wait, the less each of them costs.
+        The more of them are read at once, the less each of them costs.
         """
         if self._arrived_bytes + len(message) > MOST_BYTES:
             self._read_arrived()
@@ -133,8 +134,18 @@ class LearnerNode(RobotNode):
         self._arrived_bytes += len(message)
         if len(self._arrived) >= MOST_AT_ONCE or self._arrived_bytes > MOST_BYTES:
             self._read_arrived()
-        elif len(self._arrived) == 1:
-            self.soon(self._read_arrived)
+        elif not self._reading:
+            self._reading = 1
+            self.soon(self._read_when_quiet)
+
+    def _read_when_quiet(self) -> None:
+        """Read what has come, unless more has come since we asked for our turn."""
+        if len(self._arrived) > self._reading:
+            self._reading = len(self._arrived)
+            self.soon(self._read_when_quiet)
+        else:
+            self._reading = 0
+            self._read_arrived()
 
     def _read_arrived(self) -> None:
         arrived, self._arrived, self._arrived_bytes = self._arrived, [], 0

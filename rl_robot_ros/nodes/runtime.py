@@ -215,7 +215,8 @@ def run(make_node: Callable[[], RobotNode], args: list[str] | None = None) -> in
     # Everything built so far lives for ever: do not let the collector walk it in the control path.
     gc.collect()
     gc.freeze()
-    while rclpy.ok() and not stop:
+    context = node.context.handle  # `rclpy.ok` costs as much as a callback
+    while context.ok() and not stop:
         try:
             executor.spin_once(0.1)
         except Exception as error:  # a bad message must not take the robot's controller down

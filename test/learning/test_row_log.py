@@ -179,6 +179,22 @@ def test_disk_use_is_bounded(tmp_path, monkeypatch):
     assert numbers(found)[-1] == 199 and lost == numbers(found)[0] - 100 > 0
 
 
+@given(sizes=st.lists(st.integers(0, 9), max_size=9), most=st.integers(1, 4),
+       room=st.integers(1, 40))
+def test_parts_are_written_whole_however_little_is_taken_at_once(sizes, most, room):
+    parts = [bytes([number]) * size for number, size in enumerate(sizes)]
+    reading, writing = os.pipe()
+    writev = os.writev
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, 'MOST_PARTS', most)
+        patch.setattr(module.os, 'writev',
+                      lambda file, some: writev(file, [b''.join(some)[:room]]))
+        module.write_all(writing, parts)
+    os.close(writing)
+    with open(reading, 'rb') as file:
+        assert file.read() == b''.join(parts)
+
+
 # -- a disk that refuses -----------------------------------------------------------------------
 
 
@@ -196,7 +212,7 @@ def flush_at_last(log):
     raise AssertionError(log.error)
 
 
-@pytest.mark.parametrize('call', ['write', 'fsync', 'open', 'ftruncate'])
+@pytest.mark.parametrize('call', ['writev', 'fsync', 'open', 'ftruncate'])
 def test_a_disk_that_refuses_for_a_while(tmp_path, monkeypatch, caplog, call):
     """Rows wait and are written once it takes them again, each once."""
     log = RowLog(tmp_path, LAYOUT, period=0.01)
@@ -205,8 +221,8 @@ def test_a_disk_that_refuses_for_a_while(tmp_path, monkeypatch, caplog, call):
     log.flush()
     if call == 'ftruncate':  # the half of a record stays there
         write = os.write
-        monkeypatch.setattr(module.os, 'write', lambda handle, data:
-                            refuse() if write(handle, data[:9]) else 0)
+        monkeypatch.setattr(module.os, 'writev', lambda handle, data:
+                            refuse() if write(handle, data[0][:9]) else 0)
     if call == 'open':
         monkeypatch.setattr(module, 'SEGMENT_BYTES', 1)
     monkeypatch.setattr(module.os, call, refuse)

@@ -20,13 +20,14 @@ class Taking(SimpleNamespace):
 
     _on_experience = LearnerNode._on_experience
     _read_arrived = LearnerNode._read_arrived
+    _read_when_quiet = LearnerNode._read_when_quiet
     _read_or_refuse = LearnerNode._read_or_refuse
     _take = LearnerNode._take
 
     def __init__(self):
         self.taken, self.heard, self.later = [], {}, []
         super().__init__(
-            _arrived=[], _arrived_bytes=0, _reader=RowsReader(LAYOUT), refused={},
+            _arrived=[], _arrived_bytes=0, _reading=0, _reader=RowsReader(LAYOUT), refused={},
             counts={'messages_refused': 0}, soon=self.later.append, warn=lambda key, text: None,
             session=SimpleNamespace(layout=LAYOUT, trainer=SimpleNamespace(ingest=self.ingest)),
             asker=SimpleNamespace(heard=self.heard.__setitem__),
@@ -50,6 +51,8 @@ def test_what_has_come_is_read_at_once_in_its_order():
     for namespace, data in (('/a', message([0, 1])), ('', message([0], 7)),
                             ('/a', message([2])), ('/a', message([])), ('', message([1, 2], 7))):
         node._on_experience(namespace, data)
+    assert node.taken == [] and len(node.later) == 1
+    node.later.pop()()  # four more have come since it asked for a turn
     assert node.taken == [] and len(node.later) == 1
     node.later.pop()()
     assert node.taken == [('/a', 1, [0, 1, 2]), ('/', 7, [0, 1, 2])]
