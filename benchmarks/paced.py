@@ -78,7 +78,7 @@ def measure(rate: int, seconds: float, priority: int,
 
     :raises TimeoutError: it does not act.
     """
-    name = f'paced_robots:HZ_{rate}'
+    name = f'paced_robots:ARM7_{rate}'
     write_policy(folder / 'policy.safetensors', resolve('robot', name))
     settings = Settings.resolve({
         'robot': name, 'task': 'reach', 'mode': 'evaluate', 'use_sim_time': True,

@@ -15,7 +15,7 @@ unpunctual       control periods that a simulated robot left out, because its pr
 gaps, lost       rows that did not come yet, rows that nobody has any more
 ================ ================================================================================
 
-    python benchmarks/soak.py [--minutes 60] [--robots 4] [--rate 200]
+    python benchmarks/soak.py [--minutes 60] [--robots 4] [--robot arm7] [--rate 200]
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class Fleet(Monitor):
             self.status[status.name] = status
 
 
-def settings_of(folder: Path, robot: str, rate: int) -> Path:
+def settings_of(folder: Path, robot: str, kind: str, rate: int) -> Path:
     """Write the parameters of one robot, or of the learner; returns the file."""
     settings = Settings.resolve({
-        'robot': f'paced_robots:HZ_{rate}', 'task': 'reach', 'algorithm': 'sac',
+        'robot': f'paced_robots:{kind.upper()}_{rate}', 'task': 'reach', 'algorithm': 'sac',
         'use_sim_time': True, 'sim.mode': PACED, 'sync.enabled': False,
         'algorithm.hidden': (64, 64), 'algorithm.batch': 64, 'algorithm.utd': 0.1,
         'algorithm.capacity': 20_000, 'algorithm.hindsight': 'off', 'algorithm.compile': 'off',
@@ -95,7 +95,8 @@ def counts(monitor: Monitor, robots: list[str]) -> dict[str, int]:
                        for name in LEARNER}}
 
 
-def start(stack: ExitStack, folder: Path, robots: list[str], rate: int) -> dict[str, Graph]:
+def start(stack: ExitStack, folder: Path, robots: list[str], kind: str,
+          rate: int) -> dict[str, Graph]:
     """Start everything in one domain; every robot has a time of its own."""
     here = os.pathsep.join(filter(None, [str(Path(__file__).parent),
                                          os.environ.get('PYTHONPATH')]))
@@ -103,7 +104,7 @@ def start(stack: ExitStack, folder: Path, robots: list[str], rate: int) -> dict[
     graphs = {}
     for robot in ('', *robots):
         nodes = graph_nodes(PACED, learner=False) if robot else ('learner',)
-        graph = Graph(settings_of(folder, robot, rate), nodes, folder / 'log' / robot, robot,
+        graph = Graph(settings_of(folder, robot, kind, rate), nodes, folder / 'log' / robot, robot,
                       environment)
         for process in graph.processes.values():
             process.command += ['-r', f'/clock:=/{robot}/clock'] if robot else []
@@ -111,7 +112,7 @@ def start(stack: ExitStack, folder: Path, robots: list[str], rate: int) -> dict[
     return graphs
 
 
-def measure(minutes: float, robots: int, rate: int, warm: float) -> dict[str, Any]:
+def measure(minutes: float, robots: int, kind: str, rate: int, warm: float) -> dict[str, Any]:
     """
     Run, and return memory over time and what was counted behind the warm-up.
 
@@ -121,7 +122,7 @@ def measure(minutes: float, robots: int, rate: int, warm: float) -> dict[str, An
     times: list[float] = []
     memory: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        graphs = start(stack, Path(folder), names, rate)
+        graphs = start(stack, Path(folder), names, kind, rate)
         monitor = stack.enter_context(Fleet(graphs[''].environment))
         began = time.monotonic()
         while any(monitor.values(f'/{name}/policy').get('rows', 0) < 50 for name in names):
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument('--warm', type=float, default=5.0, metavar='MINUTES',
                         help='of these at the start (default %(default)s)')
     parser.add_argument('--robots', type=int, default=4, help='(default %(default)s)')
+    parser.add_argument('--robot', default='arm7', help='(default %(default)s)')
     parser.add_argument('--rate', type=int, default=200, metavar='HZ',
                         help='of the control loops (default %(default)s)')
     options = parser.parse_args()
@@ -175,9 +177,9 @@ def main() -> None:
         parser.error(f'--warm {options.warm:g} leaves too little of --minutes '
                      f'{options.minutes:g}')
     rows = Rows(options.results / 'soak', options)
-    name = f'{options.robots}x{options.rate}-{options.minutes:g}'
-    found = rows.get(name, lambda: measure(options.minutes, options.robots, options.rate,
-                                           options.warm))
+    name = f'{options.robots}x{options.robot}-{options.rate}-{options.minutes:g}'
+    found = rows.get(name, lambda: measure(options.minutes, options.robots, options.robot,
+                                           options.rate, options.warm))
     print_table(['process', 'MB at the start', 'MB at the end', 'growth MB/h', 'target'],
                 lines_of(found, options.warm), [found])
     counted = found['counts']

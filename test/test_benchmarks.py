@@ -42,3 +42,9 @@ def test_they_start():
 def test_mutation_starts():
     pytest.importorskip('cosmic_ray', reason='of make mutants alone')
     starts(['mutation.py'])
+
+
+def test_damaged_messages_are_read_right_or_refused():
+    done = subprocess.run([sys.executable, FOLDER / 'fuzz_wire.py', '--count', '4000'], text=True,
+                          capture_output=True, timeout=200.0)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
