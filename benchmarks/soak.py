@@ -15,11 +15,13 @@ unpunctual       control periods that a simulated robot left out, because its pr
 gaps, lost       rows that did not come yet, rows that nobody has any more
 ================ ================================================================================
 
-    python benchmarks/soak.py [--minutes 60] [--robots 4] [--robot arm7] [--rate 200]
+    python benchmarks/soak.py [--minutes 60] [--robots 4] [--rate 200]
+                              [--robot arm7] [--priority 50]
 """
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Mapping
 from contextlib import ExitStack
 import os
@@ -40,7 +42,8 @@ from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.monitor import Monitor
 from rl_robot_ros.settings import Settings
 
-PATIENCE = 300.0  # [s] until all policies act
+START = 300.0  # [s] until all policies act
+STANDSTILL = 30.0  # [s] without a row
 PERIOD = 5.0  # [s] between two looks
 COUNTS = {'mujoco_sim': ('steps', 'answers_missed', 'deadlines_missed'),
           'policy': ('rows', 'rows_incomplete')}
@@ -55,11 +58,12 @@ class Fleet(Monitor):
             self.status[status.name] = status
 
 
-def settings_of(folder: Path, robot: str, kind: str, rate: int) -> Path:
+def settings_of(folder: Path, robot: str, options: Namespace) -> Path:
     """Write the parameters of one robot, or of the learner; returns the file."""
     settings = Settings.resolve({
-        'robot': f'paced_robots:{kind.upper()}_{rate}', 'task': 'reach', 'algorithm': 'sac',
-        'use_sim_time': True, 'sim.mode': PACED, 'sync.enabled': False,
+        'robot': f'paced_robots:{options.robot.upper()}_{options.rate}', 'task': 'reach',
+        'algorithm': 'sac', 'use_sim_time': True, 'realtime_priority': options.priority,
+        'sim.mode': PACED, 'sync.enabled': False,
         'algorithm.hidden': (64, 64), 'algorithm.batch': 64, 'algorithm.utd': 0.1,
         'algorithm.capacity': 20_000, 'algorithm.hindsight': 'off', 'algorithm.compile': 'off',
         'experience.keep_rows': 2000, 'learner.run': str(folder / 'run'),
@@ -95,8 +99,8 @@ def counts(monitor: Monitor, robots: list[str]) -> dict[str, int]:
                        for name in LEARNER}}
 
 
-def start(stack: ExitStack, folder: Path, robots: list[str], kind: str,
-          rate: int) -> dict[str, Graph]:
+def start(stack: ExitStack, folder: Path, robots: list[str],
+          options: Namespace) -> dict[str, Graph]:
     """Start everything in one domain; every robot has a time of its own."""
     here = os.pathsep.join(filter(None, [str(Path(__file__).parent),
                                          os.environ.get('PYTHONPATH')]))
@@ -104,7 +108,7 @@ def start(stack: ExitStack, folder: Path, robots: list[str], kind: str,
     graphs = {}
     for robot in ('', *robots):
         nodes = graph_nodes(PACED, learner=False) if robot else ('learner',)
-        graph = Graph(settings_of(folder, robot, kind, rate), nodes, folder / 'log' / robot, robot,
+        graph = Graph(settings_of(folder, robot, options), nodes, folder / 'log' / robot, robot,
                       environment)
         for process in graph.processes.values():
             process.command += ['-r', f'/clock:=/{robot}/clock'] if robot else []
@@ -112,26 +116,40 @@ def start(stack: ExitStack, folder: Path, robots: list[str], kind: str,
     return graphs
 
 
-def measure(minutes: float, robots: int, kind: str, rate: int, warm: float) -> dict[str, Any]:
+def rows_of(monitor: Monitor, robots: list[str]) -> dict[str, int]:
+    """Return how many rows each policy has made."""
+    return {name: monitor.values(f'/{name}/policy').get('rows', 0) for name in robots}
+
+
+def wait_for(monitor: Monitor, rows: Mapping[str, int], patience: float) -> None:
+    """
+    Wait until each policy has made so many rows.
+
+    :raises TimeoutError: one has not: a robot that was stopped stays where it is.
+    """
+    latest = time.monotonic() + patience
+    while any(made < rows[name] for name, made in rows_of(monitor, list(rows)).items()):
+        if time.monotonic() > latest:
+            raise TimeoutError(f'a robot does not move: {monitor.warnings()}')
+        monitor.spin(0.5)
+
+
+def measure(options: Namespace) -> dict[str, Any]:
     """
     Run, and return memory over time and what was counted behind the warm-up.
 
-    :raises TimeoutError: a policy does not act.
+    :raises TimeoutError: a policy does not act, or no more.
     """
-    names = [f'robot{number}' for number in range(1, robots + 1)]
+    names = [f'robot{number}' for number in range(1, options.robots + 1)]
     times: list[float] = []
     memory: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        graphs = start(stack, Path(folder), names, kind, rate)
+        graphs = start(stack, Path(folder), names, options)
         monitor = stack.enter_context(Fleet(graphs[''].environment))
-        began = time.monotonic()
-        while any(monitor.values(f'/{name}/policy').get('rows', 0) < 50 for name in names):
-            monitor.spin(0.5)
-            if time.monotonic() - began > PATIENCE:
-                raise TimeoutError(f'nobody acts: {monitor.warnings()}')
-        began, first = time.monotonic(), counts(monitor, names)
-        while (now := time.monotonic() - began) < 60.0 * minutes:
-            if now < 60.0 * warm:
+        wait_for(monitor, dict.fromkeys(names, 50), START)
+        began, first, made = time.monotonic(), counts(monitor, names), rows_of(monitor, names)
+        while (now := time.monotonic() - began) < 60.0 * options.minutes:
+            if now < 60.0 * options.warm:
                 first = counts(monitor, names)
             for name, size in look(graphs).items():
                 memory.setdefault(name, []).append(size)
@@ -139,6 +157,8 @@ def measure(minutes: float, robots: int, kind: str, rate: int, warm: float) -> d
             latest = began + now + PERIOD
             while (left := latest - time.monotonic()) > 0.0:
                 monitor.spin(left)
+            wait_for(monitor, {name: count + 1 for name, count in made.items()}, STANDSTILL)
+            made = rows_of(monitor, names)
         last = counts(monitor, names)
         deaths = sum(len(process.deaths) for graph in graphs.values()
                      for process in graph.processes.values())
@@ -172,14 +192,16 @@ def main() -> None:
     parser.add_argument('--robot', default='arm7', help='(default %(default)s)')
     parser.add_argument('--rate', type=int, default=200, metavar='HZ',
                         help='of the control loops (default %(default)s)')
+    parser.add_argument('--priority', type=int, default=0,
+                        help='realtime_priority of the nodes; 0: none')
     options = parser.parse_args()
     if not 0.0 <= options.warm < 0.9 * options.minutes:
         parser.error(f'--warm {options.warm:g} leaves too little of --minutes '
                      f'{options.minutes:g}')
     rows = Rows(options.results / 'soak', options)
-    name = f'{options.robots}x{options.robot}-{options.rate}-{options.minutes:g}'
-    found = rows.get(name, lambda: measure(options.minutes, options.robots, options.robot,
-                                           options.rate, options.warm))
+    name = '-'.join(str(getattr(options, each)) for each in (
+        'robots', 'robot', 'rate', 'priority', 'minutes'))
+    found = rows.get(name, lambda: measure(options))
     print_table(['process', 'MB at the start', 'MB at the end', 'growth MB/h', 'target'],
                 lines_of(found, options.warm), [found])
     counted = found['counts']

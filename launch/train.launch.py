@@ -1,7 +1,10 @@
 """Train: simulated robot, safety filter, policy and learner, in lockstep."""
 
+import sys
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
+from launch.actions import ExecuteProcess
 from launch.actions import Shutdown
 from launch.substitutions import EnvironmentVariable
 from launch.substitutions import LaunchConfiguration
@@ -79,4 +82,7 @@ def generate_launch_description():
         Node(package='rl_robot_ros', executable='learner', name='learner',
              parameters=PARAMETERS, ros_arguments=ARGUMENTS, on_exit=Shutdown(),
              sigterm_timeout='20', output='screen'),
+        # A process that is killed while it opens a port of shared memory holds all others there.
+        ExecuteProcess(cmd=[sys.executable, '-m', 'rl_robot_ros.shared_memory', '--watch'],
+                       name='shared_memory', output='screen'),
     ])

@@ -147,7 +147,9 @@ def watch(folder: Path = FOLDER) -> None:
 def main() -> int:
     """Remove what dead processes left, and say what it was; or watch."""
     if '--watch' in sys.argv[1:]:
-        watch()
+        with suppress(KeyboardInterrupt):
+            watch()
+        return 0
     gone = remove_leftovers()
     for left in gone:
         print(left.name)

@@ -143,10 +143,14 @@ def test_without_ros2_control(tmp_path, file, arguments, more):
     with Launched(tmp_path, file, 'namespace:=left', *arguments) as launch:
         calls = launch.wait(*expected)
         assert launch.end() == 0
+        output = launch.output()
     for name in expected:
         assert '__ns:=/left' in calls[name]['arguments']
         assert f'__node:={name}' in calls[name]['arguments']
         assert parameters(calls[name])['robot'] == 'arm7'
+    # Who has shared memory has somebody who watches over it, and ends when told to.
+    watched = re.search(r'\[shared_memory-\d+\]: process has finished cleanly', output)
+    assert bool(watched) == (calls['policy']['transport'] != 'UDPv4')
 
 
 def test_every_launch_file_is_run_here():
