@@ -33,6 +33,10 @@ from typing import NamedTuple
 from typing import Protocol
 
 import numpy as np
+from numpy import maximum  # to look a function up in its module takes as long as a small one
+from numpy import minimum
+from numpy import subtract
+from numpy import tanh
 from numpy.typing import NDArray
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.spec import Vector
@@ -46,12 +50,12 @@ ACTIVATIONS = ('relu', 'tanh')
 EXPLORATIONS = ('policy', 'uniform', 'gaussian', 'epsilon', 'none')
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 OBSERVATION_CLIP = 10.0
+FARTHEST = 1e30  # what an input that is not scaled may be, within float32
 MAX_CELLS = 250_000  # values in a table: two megabytes in every push
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 # A ufunc takes twice as long with a Python number as with an array of no dimensions, and sum() as
 # np.add.reduce.
-CLIP_HIGH, CLIP_LOW, ZERO = (np.array(bound, np.float32)
-                             for bound in (OBSERVATION_CLIP, -OBSERVATION_CLIP, 0.0))
+ZERO = np.array(0.0, np.float32)
 LOWEST, HIGHEST = np.array(LOG_STD_MIN), np.array(LOG_STD_MAX)
 
 
@@ -176,14 +180,21 @@ class Policy:
             self._table = flat[2 * n:].reshape(-1, self.spec.sizes[-1])
             self._lower, self._inverse_width = weights[:n].copy(), weights[n:2 * n].copy()
             return
-        self._mean, self._inverse_std, at = flat[:n].astype(np.float64), flat[n:2 * n], 2 * n
-        self._centred, self._input = np.empty(n), np.empty(n, np.float32)
-        layers: list[tuple[NDArray[np.float32], ...]] = []  # matrix, bias, room for the output
+        # In float64: what is far from its mean is clipped before it loses digits.
+        self._mean, inverse_std, at = weights[:n].astype(np.float64), weights[n:2 * n], 2 * n
+        with np.errstate(divide='ignore'):
+            self._highest = np.minimum(np.abs(OBSERVATION_CLIP / inverse_std), FARTHEST)
+        self._lowest, self._centred = -self._highest, np.empty(n)
+        layers = []  # input with a 1 behind it, matrix with the bias below it, room for the output
+        x = self._input = np.ones(n + 1, np.float32)
         for fan_in, fan_out in zip(self.spec.sizes, self.spec.sizes[1:]):
-            matrix = flat[at:at + fan_in * fan_out].reshape(fan_in, fan_out)
-            at += fan_in * fan_out
-            layers.append((matrix, flat[at:at + fan_out], np.empty(fan_out, np.float32)))
-            at += fan_out
+            matrix = weights[at:at + (fan_in + 1) * fan_out].reshape(fan_in + 1, fan_out).copy()
+            at += matrix.size
+            if not layers:
+                matrix[:-1] *= inverse_std[:, None]
+            y = np.ones(fan_out + 1, np.float32)
+            layers.append((x, matrix.astype(np.float32), y[:-1]))
+            x = y
         self._log_std = flat[at:].astype(np.float64)
         *self._hidden, self._last = layers
         self._relu = self.spec.activation == 'relu'
@@ -201,23 +212,18 @@ class Policy:
             row: NDArray[np.float32] = self._table[cell_of(
                 observation, self._lower, self._inverse_width, self.spec.sizes[:-1])]
             return row
-        x = self._input
-        np.subtract(observation, self._mean, out=self._centred)
-        x[:] = self._centred
-        np.multiply(x, self._inverse_std, out=x)
-        np.minimum(x, CLIP_HIGH, out=x)
-        np.maximum(x, CLIP_LOW, out=x)
-        for matrix, bias, y in self._hidden:
-            np.dot(x, matrix, out=y)
-            np.add(y, bias, out=y)
+        subtract(observation, self._mean, out=self._centred)
+        minimum(self._centred, self._highest, out=self._centred)
+        maximum(self._centred, self._lowest, out=self._centred)
+        self._input[:-1] = self._centred
+        for x, matrix, y in self._hidden:
+            x.dot(matrix, out=y)
             if self._relu:
-                np.maximum(y, ZERO, out=y)
+                maximum(y, ZERO, out=y)
             else:
-                np.tanh(y, out=y)
-            x = y
-        matrix, bias, y = self._last
-        np.dot(x, matrix, out=y)
-        return np.add(y, bias, out=y)
+                tanh(y, out=y)
+        x, matrix, y = self._last
+        return x.dot(matrix, out=y)
 
     def act(self, observation: Vector, rng: np.random.Generator, exploration: str = 'none',
             scale: float = 1.0) -> Decision:

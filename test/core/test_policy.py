@@ -345,21 +345,33 @@ def test_network_and_contract(network, efforts, fits):
 
 @pytest.mark.parametrize('network', ['squashed_gaussian 5-16-16-4 relu', 'gaussian 5-16-3 tanh',
                                      'deterministic 5-3 relu'])
-def test_the_fast_form_computes_the_very_numbers_of_the_plain_one(network):
+def test_the_fast_form_computes_what_the_plain_one_does(network):
     rng = np.random.default_rng(3)
     weights = initial_weights(network, rng)
     weights[:10] = np.concatenate((rng.normal(size=5), rng.uniform(0.1, 9.0, 5)))
     policy, spec = Policy(network, weights), NetworkSpec.parse(network)
     for _ in range(50):
         observation = rng.normal(size=5) * 3.0
-        flat = weights.astype(np.float32)
-        x = (observation - flat[:5]).astype(np.float32) * flat[5:10]
+        x = (observation - weights[:5]) * weights[5:10]
         x = np.clip(x, -OBSERVATION_CLIP, OBSERVATION_CLIP)
         at = 10
         for i, (fan_in, fan_out) in enumerate(zip(spec.sizes, spec.sizes[1:])):
-            matrix = flat[at:at + fan_in * fan_out].reshape(fan_in, fan_out)
+            matrix = weights[at:at + fan_in * fan_out].reshape(fan_in, fan_out)
             at += fan_in * fan_out + fan_out
-            x = x @ matrix + flat[at - fan_out:at]
+            x = x @ matrix + weights[at - fan_out:at]
             if i < len(spec.sizes) - 2:
                 x = np.maximum(x, 0.0) if spec.activation == 'relu' else np.tanh(x)
-        assert x.dtype == np.float32 and np.array_equal(policy.output(observation), x)
+        assert np.allclose(policy.output(observation), x, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('far', [1e300, -1e300])
+def test_inputs_without_a_scale_and_far_away(far):
+    network = 'deterministic 3-8-2 tanh'
+    weights = initial_weights(network, np.random.default_rng(3))
+    weights[3:6] = 0.0, 1e-40, -2.0  # a scale of none, next to none, and one that turns round
+    policy = Policy(network, weights)
+    first = policy.output(np.array([0.0, 0.0, far])).copy()
+    assert np.isfinite(first).all()
+    assert np.allclose(policy.output(np.array([far, 0.0, far])), first)
+    weights[3:6] = 0.0, 1e-40, 2.0
+    assert np.allclose(Policy(network, weights).output(np.array([0.0, 0.0, -far])), first)
