@@ -12,6 +12,7 @@ figure           meaning
 growth           of resident memory, slope of the line [MB/h]; target: at most 5
 missed deadlines states whose command was not back before the next: the old effort acts again
 unpunctual       control periods that a simulated robot left out, because its process was late
+trips            stops by a watchdog, each followed by a reset
 gaps, lost       rows that did not come yet, rows that nobody has any more
 ================ ================================================================================
 
@@ -26,6 +27,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 import os
 from pathlib import Path
+import sys
 import tempfile
 import time
 from typing import Any
@@ -41,21 +43,33 @@ from rl_robot_ros.bringup import graph_nodes
 from rl_robot_ros.core.dialogue import PACED
 from rl_robot_ros.monitor import Monitor
 from rl_robot_ros.settings import Settings
+from std_srvs.srv import Trigger
 
 START = 300.0  # [s] until all policies act
-STANDSTILL = 30.0  # [s] without a row
+STANDSTILL = 120.0  # [s] without a row
 PERIOD = 5.0  # [s] between two looks
 COUNTS = {'mujoco_sim': ('steps', 'answers_missed', 'deadlines_missed'),
-          'policy': ('rows', 'rows_incomplete')}
+          'safety_watchdog': ('trips',), 'policy': ('rows', 'rows_incomplete')}
 LEARNER = ('rows', 'updates', 'gaps', 'lost', 'duplicates', 'dropped')
 
 
 class Fleet(Monitor):
-    """Tell nodes apart by their full names."""
+    """Tell nodes apart by their full names, and let robots go on that a watchdog has stopped."""
+
+    def __init__(self, environment: Mapping[str, str], robots: list[str]) -> None:
+        super().__init__(environment)
+        self._resets = {robot: self._node.create_client(
+            Trigger, f'/{robot}/safety_watchdog/reset') for robot in robots}
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.status[status.name] = status
+
+    def let_go(self) -> None:
+        """Do what a person does behind a stop; again, until it is heard."""
+        for robot, client in self._resets.items():
+            if self.values(f'/{robot}/safety_watchdog').get('reason'):
+                client.remove_pending_request(client.call_async(Trigger.Request()))
 
 
 def settings_of(folder: Path, robot: str, options: Namespace) -> Path:
@@ -121,16 +135,17 @@ def rows_of(monitor: Monitor, robots: list[str]) -> dict[str, int]:
     return {name: monitor.values(f'/{name}/policy').get('rows', 0) for name in robots}
 
 
-def wait_for(monitor: Monitor, rows: Mapping[str, int], patience: float) -> None:
+def wait_for(monitor: Fleet, rows: Mapping[str, int], patience: float) -> None:
     """
     Wait until each policy has made so many rows.
 
-    :raises TimeoutError: one has not: a robot that was stopped stays where it is.
+    :raises TimeoutError: one has not.
     """
     latest = time.monotonic() + patience
     while any(made < rows[name] for name, made in rows_of(monitor, list(rows)).items()):
         if time.monotonic() > latest:
             raise TimeoutError(f'a robot does not move: {monitor.warnings()}')
+        monitor.let_go()
         monitor.spin(0.5)
 
 
@@ -138,14 +153,14 @@ def measure(options: Namespace) -> dict[str, Any]:
     """
     Run, and return memory over time and what was counted behind the warm-up.
 
-    :raises TimeoutError: a policy does not act, or no more.
+    :raises TimeoutError: a policy does not begin to act.
     """
-    names = [f'robot{number}' for number in range(1, options.robots + 1)]
+    names, ended = [f'robot{number}' for number in range(1, options.robots + 1)], ''
     times: list[float] = []
     memory: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         graphs = start(stack, Path(folder), names, options)
-        monitor = stack.enter_context(Fleet(graphs[''].environment))
+        monitor = stack.enter_context(Fleet(graphs[''].environment, names))
         wait_for(monitor, dict.fromkeys(names, 50), START)
         began, first, made = time.monotonic(), counts(monitor, names), rows_of(monitor, names)
         while (now := time.monotonic() - began) < 60.0 * options.minutes:
@@ -157,12 +172,17 @@ def measure(options: Namespace) -> dict[str, Any]:
             latest = began + now + PERIOD
             while (left := latest - time.monotonic()) > 0.0:
                 monitor.spin(left)
-            wait_for(monitor, {name: count + 1 for name, count in made.items()}, STANDSTILL)
+            try:
+                wait_for(monitor, {name: count + 1 for name, count in made.items()}, STANDSTILL)
+            except TimeoutError as error:
+                ended = str(error)
+                break
             made = rows_of(monitor, names)
         last = counts(monitor, names)
         deaths = sum(len(process.deaths) for graph in graphs.values()
                      for process in graph.processes.values())
-    return {'times': times, 'memory': memory, 'deaths': deaths, 'load': os.getloadavg()[2],
+    return {'times': times, 'memory': memory, 'deaths': deaths, 'ended': ended,
+            'load': os.getloadavg()[2],
             'counts': {name: last[name] - first[name] for name in last}}
 
 
@@ -212,7 +232,10 @@ def main() -> None:
           f'{counted["rows_incomplete"]} incomplete, {counted["learner rows"]} learned from, '
           f'{counted["learner gaps"]} gaps, {counted["learner lost"]} lost, '
           f'{counted["learner dropped"]} dropped, {counted["learner updates"]} updates; '
-          f'{found["deaths"]} deaths; load average {found["load"]:.1f}')
+          f'{counted["trips"]} trips of the watchdogs, {found["deaths"]} deaths; '
+          f'{found["times"][-1] / 60.0:.0f} minutes, load average {found["load"]:.1f}')
+    if found['ended']:
+        sys.exit(f'it ended too early: {found["ended"]}')
 
 
 if __name__ == '__main__':

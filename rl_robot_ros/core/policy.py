@@ -185,7 +185,8 @@ class Policy:
         with np.errstate(divide='ignore'):
             self._highest = np.minimum(np.abs(OBSERVATION_CLIP / inverse_std), FARTHEST)
         self._lowest, self._centred = -self._highest, np.empty(n)
-        layers = []  # input with a 1 behind it, matrix with the bias below it, room for the output
+        # Input with a 1 behind it, matrix with the bias below it, room for the output.
+        layers: list[tuple[NDArray[np.float32], ...]] = []
         x = self._input = np.ones(n + 1, np.float32)
         for fan_in, fan_out in zip(self.spec.sizes, self.spec.sizes[1:]):
             matrix = weights[at:at + (fan_in + 1) * fan_out].reshape(fan_in + 1, fan_out).copy()

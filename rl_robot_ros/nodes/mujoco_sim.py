@@ -63,8 +63,9 @@ class MujocoSim(RobotNode):
         path = Path(self.config.clock_file) if self.config.clock_file else None
         self.clock = SimClock(round(self.robot.control_period * 1e9), path)
         self.timing = Timing(self.robot.control_period / self.config.real_time_factor)
-        self.counts = dict.fromkeys(('steps', 'repeats', 'commands_refused', 'resets',
-                                     'deadlines_missed', 'answers_missed', 'diverged'), 0)
+        self.counts = dict.fromkeys(('steps', 'repeats', 'commands_refused', 'goals_refused',
+                                     'resets', 'deadlines_missed', 'answers_missed', 'diverged'),
+                                    0)
         self.stopped = False
         self._effort: Vector = np.zeros(len(self.robot.actuated))
         self._heard = False  # a command has ever come (paced)
@@ -104,12 +105,17 @@ class MujocoSim(RobotNode):
         from rl_robot_ros.sim.render import Screen
         screen = Screen(self.world, self.config.view, self.config.video,
                         self.config.video_seconds, self.get_logger().info)
-        goal = self.task.goal
-        if goal.kind == 'position':
-            self.create_subscription(
-                PoseStamped, 'policy/active_goal',
-                lambda message: screen.show_goal(wire_goals.read_goal(goal, message)), LATCHED_QOS)
+        if self.task.goal.kind == 'position':
+            self.create_subscription(PoseStamped, 'policy/active_goal', self._on_goal, LATCHED_QOS)
         return screen
+
+    def _on_goal(self, message: PoseStamped) -> None:
+        """Show where the policy wants to go."""
+        try:
+            self._screen.show_goal(wire_goals.read_goal(self.task.goal, message))
+        except wire.WireError as error:
+            self.counts['goals_refused'] += 1
+            self.warn('goal', f'policy/active_goal refused: {error}')
 
     # -- the plant ----------------------------------------------------------------------------
 

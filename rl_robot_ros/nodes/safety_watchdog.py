@@ -70,6 +70,7 @@ class SafetyWatchdogNode(RobotNode):
             SimulatorBrake(self),
             ControllerSwitch(self, config.controller_manager, config.effort_controller,
                              config.fallbacks, controller_service()))
+        self.counts = {'states_refused': 0}
         self._own = b''  # what we say ourselves where the filter speaks
         if config.wrong_length:
             last = WrongLength(self.create_publisher(Float64MultiArray, OUTPUT, COMMAND_QOS),
@@ -98,19 +99,21 @@ class SafetyWatchdogNode(RobotNode):
 
     def _on_state(self, message: JointState) -> None:
         now = time.monotonic()
+        try:
+            self._joints.read(message, 'position', 'velocity')
+        except wire.WireError:  # a part of a state, or nothing that the filter would answer
+            self.counts['states_refused'] += 1
+            self.heartbeat.state(now, self._mode != LOCKSTEP, False)
+            return
         # As in the filter: only who lives in simulated time believes what a simulator marks.
         self._mode = wire.parse_mark(message.header.frame_id)[0] if self.use_sim_time else HARDWARE
         timed = self._mode != LOCKSTEP
-        self.heartbeat.state(now, timed, timed and self._answerable(message, now))
+        self.heartbeat.state(now, timed, timed and self._is_new(message, now))
 
-    def _answerable(self, message: JointState, now: float) -> bool:
+    def _is_new(self, message: JointState, now: float) -> bool:
         """Tell whether the filter owes this state an output, by the same rules as the filter."""
         stamp = wire.stamp_of(message.header.stamp)
         if stamp <= self._stamp and now - self._seen < self.heartbeat.state_timeout:
-            return False
-        try:
-            self._joints.read(message, 'position', 'velocity')
-        except wire.WireError:
             return False
         self._stamp, self._seen = stamp, now
         return True
@@ -192,7 +195,7 @@ class SafetyWatchdogNode(RobotNode):
         beat = self.heartbeat
         values = {'armed': int(beat.armed), 'trips': self.trips, 'reason': self.tripped,
                   'patience_ms': 1e3 * beat.patience, 'waited_max_ms': 1e3 * beat.longest,
-                  'filter': self._filter_says,
+                  'filter': self._filter_says, **self.counts,
                   **{brake.name: brake.state for brake in self.brakes}}
         helpless = '' if self._mode == LOCKSTEP else self._helpless()
         if helpless and beat.armed:

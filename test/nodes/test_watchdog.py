@@ -72,6 +72,11 @@ def test_hang_and_kill_of_the_filter_stop_the_robot(tmp_path):
         graph.until('the watchdog watches', lambda: message(graph) == 'watches')
         graph.until('the robot moves', lambda: moves(states))
         assert graph.call(Trigger, 'safety_watchdog/reset').message == 'nothing to reset'
+        garbage = graph.monitor._node.create_publisher(JointState, 'joint_states', STATE_QOS)
+        graph.until('what is no state is counted', lambda: garbage.publish(wire.joint_state(
+            ['x'], 0, 'lockstep/1', position=[1.0])) or graph.value(
+                'safety_watchdog', 'states_refused') > 3)
+        assert message(graph) == 'watches'  # and nobody believes that it is not timed
         assert graph.value('safety_watchdog', 'trips') == 0
 
         graph.kill('safety_filter', signal.SIGSTOP)
