@@ -145,7 +145,6 @@ def wait_for(monitor: Fleet, rows: Mapping[str, int], patience: float) -> None:
     while any(made < rows[name] for name, made in rows_of(monitor, list(rows)).items()):
         if time.monotonic() > latest:
             raise TimeoutError(f'a robot does not move: {monitor.warnings()}')
-        monitor.let_go()
         monitor.spin(0.5)
 
 
@@ -172,6 +171,7 @@ def measure(options: Namespace) -> dict[str, Any]:
             latest = began + now + PERIOD
             while (left := latest - time.monotonic()) > 0.0:
                 monitor.spin(left)
+            monitor.let_go()
             try:
                 wait_for(monitor, {name: count + 1 for name, count in made.items()}, STANDSTILL)
             except TimeoutError as error:
