@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-import os
 from pathlib import Path
 import tempfile
 import time
 from typing import Any
 
 from geometry_msgs.msg import PoseStamped
+from machine import resident
 import numpy as np
 from rcl_interfaces.msg import Parameter
 from rcl_interfaces.msg import ParameterValue
@@ -56,9 +56,9 @@ PATIENCE = 180.0  # [s]
 PAUSE = 0.003  # [s] after each message: commands and states have room for the newest one only
 JOINTS = list(resolve('robot', 'arm7').joint_names)
 NASTY = (np.nan, np.inf, -np.inf)
-# Input: who counts what it does not act on, and under which names.
 STATES = (('policy', ('states_refused', 'states_old')),
           ('safety_filter', ('states_refused', 'states_old', 'states_foreign', 'states_partial')))
+# Graph, input: who counts what it does not act on, and under which names.
 INPUTS = {
     LOCKSTEP: {
         'joint_states': STATES,
@@ -198,9 +198,8 @@ class Fuzzer:
 
     def memory(self) -> dict[str, float]:
         """Return the resident memory of every node in MB."""
-        page = os.sysconf('SC_PAGE_SIZE')
-        return {name: int(Path(f'/proc/{process.child.pid}/statm').read_text().split()[1])
-                * page / 1e6 for name, process in self.graph.processes.items() if process.child}
+        return {name: resident(process.child.pid)
+                for name, process in self.graph.processes.items() if process.child}
 
     def sender(self, name: str) -> Callable[[], None]:
         """Return what sends one message to an input."""

@@ -16,7 +16,7 @@ import argparse
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+import os
 import struct
 import sys
 import traceback
@@ -24,6 +24,7 @@ from typing import Any
 
 from geometry_msgs.msg import PoseStamped
 from machine import machine
+from machine import resident
 import numpy as np
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.serialization import deserialize_message
@@ -162,11 +163,6 @@ def attack(reader: Reader, count: int, seed: int) -> Counter[str]:
     return found
 
 
-def resident() -> float:
-    """Return the memory of this process [MB]."""
-    return int(Path('/proc/self/statm').read_text().split()[1]) * 4096 / 1e6
-
-
 def main() -> int:
     """Attack all, print the table; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__,
@@ -180,12 +176,13 @@ def main() -> int:
     for number, (name, reader) in enumerate(everything.items()):
         share = -(-options.count // len(everything))
         attack(reader, share // 100, options.seed + 100 + number)  # memory that is taken once
-        before = resident()
+        before = resident(os.getpid())
         found = attack(reader, share, options.seed + number)
+        growth = resident(os.getpid()) - before
         refused = ', '.join(f'{kind.partition(": ")[2]} {count}' for kind, count
                             in sorted(found.items()) if kind.startswith('refused'))
         lines.append([name, str(share), str(found['no message']), str(found['read']), refused,
-                      str(found['wrong']), str(found['raised']), f'{resident() - before:+.1f}'])
+                      str(found['wrong']), str(found['raised']), f'{growth:+.1f}'])
         bad += found['wrong'] + found['raised']
     print_table(['reader', 'messages', 'others, no message any more', 'read', 'refused', 'wrong',
                  'raised', 'memory MB'], lines, [{'machine': machine()}])

@@ -33,6 +33,7 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from machine import resident
 import numpy as np
 from results import make_parser
 from results import print_table
@@ -58,17 +59,16 @@ class Fleet(Monitor):
 
     def __init__(self, environment: Mapping[str, str], robots: list[str]) -> None:
         super().__init__(environment)
-        self._resets = {robot: self._node.create_client(
-            Trigger, f'/{robot}/safety_watchdog/reset') for robot in robots}
+        watchdogs = [f'/{robot}/safety_watchdog' for robot in robots]
+        self._resets = {name: self._node.create_client(Trigger, f'{name}/reset')
+                        for name in watchdogs}
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.status[status.name] = status
-
-    def let_go(self) -> None:
-        """Do what a person does behind a stop; again, until it is heard."""
-        for robot, client in self._resets.items():
-            if self.values(f'/{robot}/safety_watchdog').get('reason'):
+            client = self._resets.get(status.name)
+            if client is not None and self.values(status.name).get('reason'):
+                # What a person does behind a stop; again each time it is told, until it is heard.
                 client.remove_pending_request(client.call_async(Trigger.Request()))
 
 
@@ -86,12 +86,6 @@ def settings_of(folder: Path, robot: str, options: Namespace) -> Path:
     path = folder / f'{robot}.yaml'
     path.write_text(settings.yaml())
     return path
-
-
-def resident(pid: int) -> float:
-    """Return the resident memory of a process in MB."""
-    pages = int(Path(f'/proc/{pid}/statm').read_text().split()[1])
-    return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
 
 
 def look(graphs: Mapping[str, Graph]) -> dict[str, float]:
@@ -135,7 +129,7 @@ def rows_of(monitor: Monitor, robots: list[str]) -> dict[str, int]:
     return {name: monitor.values(f'/{name}/policy').get('rows', 0) for name in robots}
 
 
-def wait_for(monitor: Fleet, rows: Mapping[str, int], patience: float) -> None:
+def wait_for(monitor: Monitor, rows: Mapping[str, int], patience: float) -> None:
     """
     Wait until each policy has made so many rows.
 
@@ -171,7 +165,6 @@ def measure(options: Namespace) -> dict[str, Any]:
             latest = began + now + PERIOD
             while (left := latest - time.monotonic()) > 0.0:
                 monitor.spin(left)
-            monitor.let_go()
             try:
                 wait_for(monitor, {name: count + 1 for name, count in made.items()}, STANDSTILL)
             except TimeoutError as error:
