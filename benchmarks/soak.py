@@ -50,7 +50,7 @@ START = 300.0  # [s] until all policies act
 STANDSTILL = 120.0  # [s] without a row
 PERIOD = 5.0  # [s] between two looks
 COUNTS = {'mujoco_sim': ('steps', 'answers_missed', 'deadlines_missed'),
-          'safety_watchdog': ('trips',), 'policy': ('rows', 'rows_incomplete')}
+          'safety_watchdog': ('trips',), 'policy': ('rows', 'rows_incomplete', 'rows_resent')}
 LEARNER = ('rows', 'updates', 'gaps', 'lost', 'duplicates', 'dropped')
 
 
@@ -222,7 +222,8 @@ def main() -> None:
     print(f'{counted["steps"]} control periods, missed deadlines '
           f'{100.0 * counted["answers_missed"] / counted["steps"]:.2f} %, unpunctual '
           f'{100.0 * counted["deadlines_missed"] / periods:.2f} %; {counted["rows"]} rows made, '
-          f'{counted["rows_incomplete"]} incomplete, {counted["learner rows"]} learned from, '
+          f'{counted["rows_incomplete"]} incomplete, {counted["rows_resent"]} sent again, '
+          f'{counted["learner rows"]} learned from, '
           f'{counted["learner gaps"]} gaps, {counted["learner lost"]} lost, '
           f'{counted["learner dropped"]} dropped, {counted["learner updates"]} updates; '
           f'{counted["trips"]} trips of the watchdogs, {found["deaths"]} deaths; '

@@ -86,20 +86,24 @@ class ExperienceSender:
     def resend(self) -> str:
         """Begin to send all kept rows again, oldest first; says how many, and from which on."""
         self.flush()
-        self._again = deque(self._kept)
-        answer = f'{len(self._again)} rows'
+        if not self._again:  # else that goes on: begun anew at each request, it might never end
+            self._again = deque(self._kept)
+        answer = f'{len(self._kept)} rows'
         if self.layout is None or self._newest is None:
             return answer
         # Who asks can tell from this which rows nobody has any more.
         epoch, seq = (self.layout.column(name).start for name in ('epoch', 'seq'))
-        first = self._again[0][seq] if self._again else self._newest[seq] + 1.0
+        first = min([rows[0][seq] for rows in (self._kept, self._again) if rows],
+                    default=self._newest[seq] + 1.0)
         return f'{answer} of epoch {self._newest[epoch]:.0f}, from {first:.0f} on'
 
     def _send_again(self) -> None:
         """Send a part of what was asked for again: all at once would overrun the reader."""
         if self.layout is None:
             return
-        size = max(1, MAX_BATCH_BYTES // (8 * self.layout.width))
+        # No larger than other messages: each place in a reader's history keeps the memory of the
+        # largest that it ever held.
+        size = max(1, min(self.config.batch_rows, MAX_BATCH_BYTES // (8 * self.layout.width)))
         for _ in range(RESENT_MESSAGES):
             rows = [self._again.popleft() for _ in range(min(size, len(self._again)))]
             if rows:

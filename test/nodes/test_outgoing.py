@@ -63,6 +63,34 @@ def test_a_learner_that_comes_back_gets_what_is_kept_and_counts_the_rest(keep, f
     assert np.concatenate([record.rows for record in [inbox.get(0.0)]]).shape[1] == LAYOUT.width
 
 
+def test_a_request_while_rows_are_sent_again_does_not_begin_anew():
+    """Else a learner that asks again and again would only get the oldest."""
+    made, publisher = sender(keep_rows=200)
+    for row in make_rows(range(200), 5):
+        made.add(row, False)
+    publisher.heard.clear()
+    for begun in (0, 80, 160):
+        assert oldest_kept(made.resend()) == (5, 0)
+        assert sum(map(len, publisher.heard)) == begun
+        made.flush_if_due(0.0)
+    assert made.counts['rows_resent'] == sum(map(len, publisher.heard)) == 200
+    assert {len(rows) for rows in publisher.heard} == {4}  # as large as other messages
+
+
+def test_rows_that_are_on_their_way_again_are_not_given_up():
+    """The ring has let go of them, but they are still to be sent."""
+    made, _ = sender(keep_rows=100)
+    for row in make_rows(range(100), 5):
+        made.add(row, False)
+    made.resend()
+    made.flush_if_due(0.0)  # 80 of them
+    for row in make_rows(range(100, 190), 5):
+        made.add(row, False)
+    assert oldest_kept(made.resend()) == (5, 80)
+    made.flush_if_due(0.0)
+    assert oldest_kept(made.resend()) == (5, 90)
+
+
 def test_every_row_is_in_the_tally(tmp_path):
     """The processes after this one speak for it."""
     for epoch, rows in ((5, 3), (6, 7)):
