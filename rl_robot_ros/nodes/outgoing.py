@@ -17,7 +17,9 @@ from rl_robot_ros.settings import ExperienceConfig
 from std_msgs.msg import Float64MultiArray
 
 RESENT_MESSAGES = 20  # at once, ten times a second; readers keep the last 100
-MAX_BATCH_BYTES = 60_000  # one UDP datagram; larger messages are fragmented
+# In a message of rows sent again, no more than in others: each place in a reader's history
+# keeps the memory of the largest message that it ever held.
+RESENT_BYTES = 16_000
 OLDEST = re.compile(r'epoch (\d{1,16}), from (\d{1,16}) on')
 
 
@@ -84,26 +86,31 @@ class ExperienceSender:
             self._batch = []
 
     def resend(self) -> str:
-        """Begin to send all kept rows again, oldest first; says how many, and from which on."""
+        """
+        Begin to send all kept rows again; says how many, and from which on.
+
+        Oldest first, but where that is under way it goes on from where it is and ends with those
+        in front: begun anew at each request it might never come to the newest.
+        """
         self.flush()
-        if not self._again:  # else that goes on: begun anew at each request, it might never end
-            self._again = deque(self._kept)
         answer = f'{len(self._kept)} rows'
         if self.layout is None or self._newest is None:
             return answer
-        # Who asks can tell from this which rows nobody has any more.
         epoch, seq = (self.layout.column(name).start for name in ('epoch', 'seq'))
-        first = min([rows[0][seq] for rows in (self._kept, self._again) if rows],
-                    default=self._newest[seq] + 1.0)
+        oldest = self._kept[0][seq] if self._kept else self._newest[seq] + 1.0
+        left = [row for row in self._again if row[seq] < oldest]  # the ring has let go of them
+        at = self._again[0][seq] if self._again else oldest
+        self._again = deque(left + [row for row in self._kept if row[seq] >= at]
+                            + [row for row in self._kept if row[seq] < at])
+        # Who asks can tell from this which rows nobody has any more.
+        first = min((row[seq] for row in left), default=oldest)
         return f'{answer} of epoch {self._newest[epoch]:.0f}, from {first:.0f} on'
 
     def _send_again(self) -> None:
         """Send a part of what was asked for again: all at once would overrun the reader."""
         if self.layout is None:
             return
-        # No larger than other messages: each place in a reader's history keeps the memory of the
-        # largest that it ever held.
-        size = max(1, min(self.config.batch_rows, MAX_BATCH_BYTES // (8 * self.layout.width)))
+        size = max(1, RESENT_BYTES // (8 * self.layout.width))
         for _ in range(RESENT_MESSAGES):
             rows = [self._again.popleft() for _ in range(min(size, len(self._again)))]
             if rows:

@@ -63,32 +63,50 @@ def test_a_learner_that_comes_back_gets_what_is_kept_and_counts_the_rest(keep, f
     assert np.concatenate([record.rows for record in [inbox.get(0.0)]]).shape[1] == LAYOUT.width
 
 
-def test_a_request_while_rows_are_sent_again_does_not_begin_anew():
+def seqs(publisher):
+    column = LAYOUT.column('seq').start
+    return [int(seq) for rows in publisher.heard for seq in rows[:, column]]
+
+
+def test_a_request_while_rows_are_sent_again_does_not_begin_anew(monkeypatch):
     """Else a learner that asks again and again would only get the oldest."""
-    made, publisher = sender(keep_rows=200)
-    for row in make_rows(range(200), 5):
+    monkeypatch.setattr('rl_robot_ros.nodes.outgoing.RESENT_MESSAGES', 3)
+    made, publisher = sender(keep_rows=2000)
+    for row in make_rows(range(2000), 5):
         made.add(row, False)
     publisher.heard.clear()
-    for begun in (0, 80, 160):
-        assert oldest_kept(made.resend()) == (5, 0)
-        assert sum(map(len, publisher.heard)) == begun
-        made.flush_if_due(0.0)
-    assert made.counts['rows_resent'] == sum(map(len, publisher.heard)) == 200
-    assert {len(rows) for rows in publisher.heard} == {4}  # as large as other messages
-
-
-def test_rows_that_are_on_their_way_again_are_not_given_up():
-    """The ring has let go of them, but they are still to be sent."""
-    made, _ = sender(keep_rows=100)
-    for row in make_rows(range(100), 5):
-        made.add(row, False)
     made.resend()
-    made.flush_if_due(0.0)  # 80 of them
-    for row in make_rows(range(100, 190), 5):
-        made.add(row, False)
-    assert oldest_kept(made.resend()) == (5, 80)
     made.flush_if_due(0.0)
-    assert oldest_kept(made.resend()) == (5, 90)
+    part = len(seqs(publisher))
+    assert 0 < part < 1000 and all(rows.nbytes <= 16_000 for rows in publisher.heard)
+    assert oldest_kept(made.resend()) == (5, 0)
+    for row in make_rows(range(2000, 2010), 5):  # 10 of the oldest go
+        made.add(row, False)
+    publisher.heard.clear()
+    for _ in range(100):
+        made.flush_if_due(0.0)
+    assert seqs(publisher) == [*range(part, 2000), *range(part)]  # kept at the second request
+    assert made.counts['rows_resent'] == 2000 + part
+
+
+def test_rows_that_are_on_their_way_again_are_not_given_up(monkeypatch):
+    """The ring has let go of them, but they are still to be sent."""
+    monkeypatch.setattr('rl_robot_ros.nodes.outgoing.RESENT_MESSAGES', 3)
+    made, publisher = sender(keep_rows=1000)
+    for row in make_rows(range(1000), 5):
+        made.add(row, False)
+    publisher.heard.clear()
+    made.resend()
+    made.flush_if_due(0.0)
+    part = len(seqs(publisher))
+    for row in make_rows(range(1000, 1990), 5):
+        made.add(row, False)
+    assert oldest_kept(made.resend()) == (5, part)
+    publisher.heard.clear()
+    for _ in range(100):
+        made.flush_if_due(0.0)
+    assert seqs(publisher) == list(range(part, 1990))
+    assert oldest_kept(made.resend()) == (5, 990)
 
 
 def test_every_row_is_in_the_tally(tmp_path):
