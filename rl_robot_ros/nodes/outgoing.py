@@ -100,8 +100,9 @@ class ExperienceSender:
         oldest = self._kept[0][seq] if self._kept else self._newest[seq] + 1.0
         left = [row for row in self._again if row[seq] < oldest]  # the ring has let go of them
         at = self._again[0][seq] if self._again else oldest
-        self._again = deque(left + [row for row in self._kept if row[seq] >= at]
-                            + [row for row in self._kept if row[seq] < at])
+        self._again = deque(self._kept)  # numbered without gaps
+        self._again.rotate(-max(0, int(at - oldest)))
+        self._again.extendleft(reversed(left))
         # Who asks can tell from this which rows nobody has any more.
         first = min((row[seq] for row in left), default=oldest)
         return f'{answer} of epoch {self._newest[epoch]:.0f}, from {first:.0f} on'
