@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -31,6 +32,7 @@ class Evidence:
     issued: Sequence[Issued] = ()  # in order, by all learner processes
     accepted: Mapping[str, Sequence[Sequence[Issued]]] = field(default_factory=dict)  # per robot,
     # per process in the order of their starts, in order
+    unsure: Set[tuple[int, int]] = frozenset()  # epoch and seq of rows that may have been made
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,11 @@ def account(evidence: Evidence) -> Account:
     stored = int((unique[:, 1] < limit).sum())
     made = sum(evidence.made.values())
     gone = made - stored
+    # A process was killed while it made them: they may be reported as lost, or nowhere at all.
+    unsure = sum(bool((unique != row).any(axis=1).all()) for row in evidence.unsure)
     unaccounted = max(0, gone - evidence.lost - evidence.log_lost)
-    return Account(made, stored, gone - unaccounted, unaccounted, max(0, evidence.lost - gone),
+    invented = max(0, evidence.lost - gone - unsure)
+    return Account(made, stored, gone - unaccounted, unaccounted, invented,
                    len(pairs) - len(unique), evidence.log_lost)
 
 

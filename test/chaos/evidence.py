@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.audit import Evidence
 from chaos.audit import Issued
-from chaos.witness import COUNT
+from chaos.witness import COUNTS
 import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.core.transition import RowLayout
@@ -19,13 +19,18 @@ from rl_robot_ros.runs import find_config
 from rl_robot_ros.settings import Settings
 
 
-def made_by(witness: Path) -> dict[int, int]:
-    """Return how many rows each policy process of a robot has made."""
+def rows_by(witness: Path) -> dict[int, tuple[int, int]]:
+    """Return how many rows each policy process of a robot has begun, and made."""
     found = {}
     for path in witness.glob('*.made'):
-        data = path.read_bytes()
-        found[int(path.stem)] = COUNT.unpack(data)[0] if data else 0
+        begun, made = COUNTS.unpack(path.read_bytes() or bytes(COUNTS.size))
+        found[int(path.stem)] = begun, made
     return found
+
+
+def made_by(witness: Path) -> dict[int, int]:
+    """Return how many rows each policy process of a robot has made."""
+    return {epoch: made for epoch, (_, made) in rows_by(witness).items()}
 
 
 def pairs_of(path: Path) -> list[Issued]:
@@ -42,12 +47,12 @@ def read_log(folder: Path) -> tuple[NDArray[np.float64], RowLayout]:
     return (np.concatenate(records) if records else np.zeros((0, layout.width))), layout
 
 
-def gather(folder: Path, made: Mapping[str, Mapping[int, int]], lost: int,
+def gather(folder: Path, noted: Mapping[str, Mapping[int, tuple[int, int]]], lost: int,
            log_lost: int) -> Evidence:
     """
     Put together what is known.
 
-    :param made: rows per robot and policy epoch, read before.
+    :param noted: rows begun and made, per robot and policy epoch, read before.
     :param lost: what the learner reports.
     """
     rows, layout = read_log(folder)
@@ -56,12 +61,14 @@ def gather(folder: Path, made: Mapping[str, Mapping[int, int]], lost: int,
         return rows[:, layout.column(name).start].astype(np.int64)
 
     witness = folder / 'witness'
-    everybody: dict[int, int] = {}
-    for robot in made:
+    everybody: dict[int, tuple[int, int]] = {}
+    for robot in noted:
         # Rows of a policy that began since are nobody's yet, but they have been made.
-        everybody |= dict.fromkeys(made_by(witness / robot), 0) | dict(made[robot])
+        everybody |= dict.fromkeys(made_by(witness / robot), (0, 0)) | dict(noted[robot])
+    made = {epoch: count for epoch, (_, count) in everybody.items()}
+    unsure = {(epoch, count) for epoch, (begun, count) in everybody.items() if begun > count}
     # Before what was issued: nobody can have taken what comes later.
     accepted = {robot: [pairs_of(path) for path in sorted((witness / robot).glob('*.accepted'))]
-                for robot in made}
-    return Evidence(everybody, column('epoch'), column('seq'), column('policy_version'), lost,
-                    log_lost, pairs_of(witness / 'issued'), accepted)
+                for robot in noted}
+    return Evidence(made, column('epoch'), column('seq'), column('policy_version'), lost,
+                    log_lost, pairs_of(witness / 'issued'), accepted, unsure)

@@ -50,6 +50,14 @@ def test_rows_that_are_said_to_be_lost_and_are_there():
     assert found == ['2 of 4 rows are reported as lost, but stored']
 
 
+@pytest.mark.parametrize(('stored', 'lost', 'invented'), [
+    ((0, 1, 2), 0, 0), ((0, 1, 2, 3), 0, 0), ((0, 1, 2), 1, 0),  # not made, stored, lost
+    ((0, 1, 2, 3), 1, 1), ((0, 1, 2), 2, 1), ((0, 1), 0, 0)])
+def test_a_row_that_was_being_made_when_its_process_was_killed(stored, lost, invented):
+    found = audit.account(evidence(rows_of(A, *stored), {A: 3}, lost=lost, unsure={(A, 3)}))
+    assert found.invented == invented and found.unaccounted == (len(stored) < 3)
+
+
 def test_rows_twice():
     found = audit.violations(evidence(rows_of(A, 0, 1, 1), {A: 2}))
     assert found == ['1 of 2 rows are stored more than once']

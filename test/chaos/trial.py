@@ -23,6 +23,7 @@ from chaos.audit import violations
 from chaos.evidence import gather
 from chaos.evidence import made_by
 from chaos.evidence import read_log
+from chaos.evidence import rows_by
 from chaos.processes import damage
 from chaos.processes import Processes
 from chaos.schedule import Event
@@ -242,11 +243,11 @@ class Trial:
         self._remember_weights()
 
     def _evidence(self) -> Evidence:
-        made = {robot: made_by(self.processes.folder / 'witness' / robot) for robot in ROBOTS}
+        noted = {robot: rows_by(self.processes.folder / 'witness' / robot) for robot in ROBOTS}
         latest = time.monotonic() + 0.5  # rows that are on their way, and to the disk
         while time.monotonic() < latest:
             self._spin()
-        return gather(self.processes.folder, made, self.value('/learner', 'lost'),
+        return gather(self.processes.folder, noted, self.value('/learner', 'lost'),
                       self.value('/learner', 'log_lost'))
 
     def _closed(self) -> Evidence:

@@ -12,11 +12,15 @@ from pathlib import Path
 import struct
 from typing import Any
 
-COUNT = struct.Struct('<q')
+COUNTS = struct.Struct('<qq')  # rows begun, rows made
 
 
 def note_rows(folder: Path) -> None:
-    """Keep the number of rows that this policy process has made, in a file called by its epoch."""
+    """
+    Keep the number of rows that this policy process has made, in a file called by its epoch.
+
+    One that was begun when the process was killed has been made, or it has not.
+    """
     from rl_robot_ros.nodes.outgoing import ExperienceSender
     begin, add, files = ExperienceSender.begin, ExperienceSender.add, []
 
@@ -25,8 +29,10 @@ def note_rows(folder: Path) -> None:
         begin(self, layout, epoch)
 
     def noted_add(self: Any, row: Any, last: bool) -> None:
-        os.pwrite(files[-1], COUNT.pack(self.counts['rows'] + 1), 0)
+        rows = self.counts['rows']
+        os.pwrite(files[-1], COUNTS.pack(rows + 1, rows), 0)
         add(self, row, last)
+        os.pwrite(files[-1], COUNTS.pack(rows + 1, rows + 1), 0)
 
     ExperienceSender.begin, ExperienceSender.add = noted_begin, noted_add  # type: ignore
 
