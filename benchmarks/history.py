@@ -18,13 +18,11 @@ import os
 import time
 from typing import Any
 
+from bare_node import make_node
 from machine import resident
 import numpy as np
-import rclpy
-from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from results import make_parser
 from results import print_table
 from results import Rows
@@ -41,12 +39,6 @@ WARM = 4.0  # [s] in which memory is taken once
 RELIABILITIES = (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT)
 CASES = {'robot alone': 0, 'robot and another like it': 7,
          'robot and up to 20 000 numbers': 20_000}
-
-
-def make_node(name: str) -> Node:
-    """Return a bare node."""
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    return Node(name)
 
 
 def write(most: int, reliability: ReliabilityPolicy) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 import time
 from typing import Any
 
+from bare_node import make_node
 from ingestion import MESSAGE
 from ingestion import MOST_WAITING
 import numpy as np
 import rclpy
-from rclpy.node import Node
 from rclpy.serialization import serialize_message
-from rclpy.signals import SignalHandlerOptions
 from rl_robot_ros import wire
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.nodes.learner import LearnerNode
@@ -60,12 +59,6 @@ class Board:
 def namespace(consumer: int, sender: int) -> str:
     """Return the namespace of a sender as one consumer knows it."""
     return f'/{CONSUMERS[consumer]}{sender}'
-
-
-def make_node(name: str) -> Node:
-    """Return a node that is nothing more."""
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    return Node(name)
 
 
 class Messages:

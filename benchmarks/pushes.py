@@ -19,10 +19,10 @@ import statistics
 import time
 from typing import Any
 
+from bare_node import make_node
 import numpy as np
 from rcl_interfaces.srv import SetParametersAtomically
 import rclpy
-from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from results import make_parser
 from results import print_table
@@ -57,8 +57,7 @@ def serve_bare(number: int) -> None:
     def answer(_: Any, response: Any) -> Any:
         response.result.successful = True
         return response
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    node = Node('bare', namespace=f'/bare{number}')
+    node = make_node('bare', f'/bare{number}')
     node.create_service(SetParametersAtomically, BARE[1:], answer)
     executor = make_executor()
     executor.add_node(node)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from learning.recorder import EPOCH
 from learning.recorder import LAYOUT
 from learning.recorder import make_rows
+from learning.recorder import SEQ
 import numpy as np
 import pytest
 from rl_robot_ros import wire
@@ -64,48 +65,53 @@ def test_a_learner_that_comes_back_gets_what_is_kept_and_counts_the_rest(keep, f
 
 
 def seqs(publisher):
-    column = LAYOUT.column('seq').start
-    return [int(seq) for rows in publisher.heard for seq in rows[:, column]]
+    return [int(seq) for rows in publisher.heard for seq in rows[:, SEQ]]
 
 
-def test_a_request_while_rows_are_sent_again_does_not_begin_anew(monkeypatch):
-    """Else a learner that asks again and again would only get the oldest."""
+@pytest.fixture
+def under_way(monkeypatch):
+    """Return a sender that keeps some rows and sends a part of them again, and which part."""
     monkeypatch.setattr('rl_robot_ros.nodes.outgoing.RESENT_MESSAGES', 3)
-    made, publisher = sender(keep_rows=2000)
-    for row in make_rows(range(2000), 5):
-        made.add(row, False)
+
+    def begin(rows):
+        made, publisher = sender(keep_rows=rows)
+        for row in make_rows(range(rows), 5):
+            made.add(row, False)
+        publisher.heard.clear()
+        made.resend()
+        made.flush_if_due(0.0)
+        part = len(seqs(publisher))
+        assert 0 < part < rows / 2 and all(rows.nbytes <= 16_000 for rows in publisher.heard)
+        return made, publisher, part
+    return begin
+
+
+def sent_again(made, publisher):
+    """Return the numbers of all rows that are still to be sent again, as they come."""
     publisher.heard.clear()
-    made.resend()
-    made.flush_if_due(0.0)
-    part = len(seqs(publisher))
-    assert 0 < part < 1000 and all(rows.nbytes <= 16_000 for rows in publisher.heard)
+    for _ in range(100):
+        made.flush_if_due(0.0)
+    return seqs(publisher)
+
+
+def test_a_request_while_rows_are_sent_again_does_not_begin_anew(under_way):
+    """Else a learner that asks again and again would only get the oldest."""
+    made, publisher, part = under_way(2000)
     assert oldest_kept(made.resend()) == (5, 0)
     for row in make_rows(range(2000, 2010), 5):  # 10 of the oldest go
         made.add(row, False)
-    publisher.heard.clear()
-    for _ in range(100):
-        made.flush_if_due(0.0)
-    assert seqs(publisher) == [*range(part, 2000), *range(part)]  # kept at the second request
+    # What was kept at the second request.
+    assert sent_again(made, publisher) == [*range(part, 2000), *range(part)]
     assert made.counts['rows_resent'] == 2000 + part
 
 
-def test_rows_that_are_on_their_way_again_are_not_given_up(monkeypatch):
+def test_rows_that_are_on_their_way_again_are_not_given_up(under_way):
     """The ring has let go of them, but they are still to be sent."""
-    monkeypatch.setattr('rl_robot_ros.nodes.outgoing.RESENT_MESSAGES', 3)
-    made, publisher = sender(keep_rows=1000)
-    for row in make_rows(range(1000), 5):
-        made.add(row, False)
-    publisher.heard.clear()
-    made.resend()
-    made.flush_if_due(0.0)
-    part = len(seqs(publisher))
+    made, publisher, part = under_way(1000)
     for row in make_rows(range(1000, 1990), 5):
         made.add(row, False)
     assert oldest_kept(made.resend()) == (5, part)
-    publisher.heard.clear()
-    for _ in range(100):
-        made.flush_if_due(0.0)
-    assert seqs(publisher) == list(range(part, 1990))
+    assert sent_again(made, publisher) == list(range(part, 1990))
     assert oldest_kept(made.resend()) == (5, 990)
 
 
