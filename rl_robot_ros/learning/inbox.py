@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from itertools import chain
 import logging
 import threading
 from typing import Any
@@ -219,22 +220,35 @@ class Inbox:
     def state_dict(self) -> dict[str, Any]:
         """Return what must survive a restart: position, which rows are known, the counts."""
         with self._changed:
-            # Rows that still wait were not learned from: they are wanted again, from the log or
-            # from the policy.
-            waiting: dict[int, set[int]] = {}
-            for record in self._records:
-                for epoch, seq in record.rows[:, [self._epoch, self._seq]].astype(int).tolist():
-                    waiting.setdefault(epoch, set()).add(seq)
-            known = {epoch: [known.upcoming, *sorted(known.missing | waiting.get(epoch, set()))]
+            known = {epoch: (known.upcoming, np.array(tuple(known.missing), np.float64))
                      for epoch, known in self._known.items()}
-            counts = {**self.counts, 'rows': self.counts['rows'] - self.waiting}
-            return {'position': self.taken, 'known': known, 'counts': counts,
-                    'skipped': [list(part) for part in self._skipped]}
+            marks = [record.rows[:, self._epoch:self._seq + 1] for record in self._records]
+            state = {'position': self.taken, 'skipped': [list(part) for part in self._skipped],
+                     'counts': {**self.counts, 'rows': self.counts['rows'] - self.waiting}}
+        # Rows that still wait were not learned from: they are wanted again, from the log or from
+        # the policy.
+        epochs, seqs = np.concatenate([np.empty((0, 2)), *marks]).T
+        waiting = {epoch: seqs[epochs == epoch] for epoch in np.unique(epochs).tolist()}
+        return {**state, 'known': {
+            epoch: [upcoming, *spans(np.concatenate([waiting.get(epoch, np.empty(0)), missing]))]
+            for epoch, (upcoming, missing) in known.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
         self.position = state['position']
-        self._known = {epoch: Known(numbers[0], set(numbers[1:]))
-                       for epoch, numbers in state['known'].items()}
+        self._known = {}
+        for epoch, (upcoming, *missing) in state['known'].items():
+            # Older runs have numbers one by one.
+            parts = (range(*part) if isinstance(part, list) else (part,) for part in missing)
+            self._known[epoch] = Known(upcoming, set(chain.from_iterable(parts)))
         self._skipped.extend(list(part) for part in state['skipped'])
         self.counts.update(state['counts'])
+
+
+def spans(numbers: NDArray[np.float64]) -> list[list[int]]:
+    """Return whole numbers as [first, end) of each run without a gap, in order."""
+    whole = np.unique(numbers).astype(np.int64)
+    last = np.flatnonzero(np.diff(whole, append=np.inf) != 1)
+    first = np.append(0, last[:-1] + 1)[:len(last)]
+    found: list[list[int]] = np.stack([whole[first], whole[last] + 1], 1).tolist()
+    return found

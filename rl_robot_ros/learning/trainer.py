@@ -185,7 +185,9 @@ class Trainer:
 
     def _learned(self, record: Record) -> NDArray[np.float64]:
         """Return a copy of the rows that were not made in evaluation."""
-        return record.rows[record.rows[:, self._evaluation] == 0.0]
+        rows = record.rows
+        evaluation = rows[:, self._evaluation]
+        return rows[evaluation == 0.0] if evaluation.any() else rows.copy()
 
     def _add(self, record: Record) -> None:
         rows, learn = record.rows, self._learned(record)

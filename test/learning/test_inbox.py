@@ -9,6 +9,7 @@ from learning.recorder import SEQ
 import numpy as np
 from rl_robot_ros.learning.inbox import Inbox
 from rl_robot_ros.learning.inbox import MAX_EPOCHS
+from rl_robot_ros.learning.inbox import spans
 from rl_robot_ros.learning.segments import Record
 
 
@@ -102,6 +103,29 @@ def test_state_round_trip():
     other.load_state_dict(inbox.state_dict())
     assert identities([other.put(make_rows(range(6)))]) == [(1, 2), (1, 3), (1, 5)]
     assert other.counts['duplicates'] == 3
+
+
+def test_a_state_is_small_however_many_rows_wait():
+    inbox = Inbox(LAYOUT)
+    inbox.put(make_rows([0, 3]))
+    for epoch in (1, 2):
+        inbox.put(make_rows(range(4, 5000), epoch))
+    assert inbox.state_dict()['known'] == {1: [5000, [0, 5000]], 2: [5000, [0, 5000]]}
+    read_all(inbox)
+    assert inbox.state_dict()['known'] == {1: [5000, [1, 3]], 2: [5000, [0, 4]]}
+
+
+def test_a_state_of_before_there_were_spans_is_read():
+    inbox = Inbox(LAYOUT)
+    inbox.load_state_dict({'position': 7, 'known': {1: [9, 3, 5]}, 'counts': {}, 'skipped': []})
+    assert identities([inbox.put(make_rows(range(2, 11)))]) == [(1, s) for s in (3, 5, 9, 10)]
+
+
+@given(st.sets(st.integers(0, 60) | st.integers(2**53 - 9, 2**53 - 1)))
+def test_spans_are_what_they_stand_for_and_as_few_as_can_be(numbers):
+    found = spans(np.array([*numbers, *numbers], np.float64))
+    assert [n for first, end in found for n in range(first, end)] == sorted(numbers)
+    assert all(end < first for (_, end), (first, _) in zip(found, found[1:]))
 
 
 def test_the_journal_hears_what_is_taken_in_its_order_and_with_positions():
