@@ -28,6 +28,7 @@ from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
 from rl_robot_ros.algorithms.exploration import Counts
+from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import COMPILE
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
@@ -84,7 +85,7 @@ class BehaviorCloning(Algorithm):
         self.digest = self._read(config.demonstrations)
         self.generator = torch.Generator().manual_seed(seed)
         self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator)
-        self.adam = torch.optim.Adam([self.actor.flat], config.lr, fused=True)
+        self.adam = Adam([self.actor.flat], config.lr)
         self.gradient = GradientFunction(self.loss, config.compile)
         self._memory = torch.from_numpy(self.replay.data)
         self._batch = torch.zeros(config.batch, self._memory.shape[1])
@@ -151,7 +152,7 @@ class BehaviorCloning(Algorithm):
                                        self._inverse_std)
         require_finite('imitation loss', float(loss))
         self.actor.flat.grad = gradient
-        self.adam.step()
+        self.adam.advance()
         self.counts.updates += 1
         return {'imitation_loss': float(loss), 'imitated_rows': float(self.replay.size)}
 

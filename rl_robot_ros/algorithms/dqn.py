@@ -21,6 +21,7 @@ from typing import ClassVar
 
 from rl_robot_ros.algorithms.base import require_discrete
 from rl_robot_ros.algorithms.exploration import EpsilonConfig
+from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
@@ -69,7 +70,7 @@ class Dqn(OffPolicy):
         super().__init__(contract, layout, config, seed)
         self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator)
         self.target = self.actor.flat.clone()
-        self.adam = torch.optim.Adam([self.actor.flat], config.lr, fused=True)
+        self.adam = Adam([self.actor.flat], config.lr)
         self.gradient = GradientFunction(self.loss, config.compile)
 
     @classmethod
@@ -117,7 +118,7 @@ class Dqn(OffPolicy):
             self.actor.flat, self._batch, self._mean, self._inverse_std, self.target)
         loss, value = details.tolist()
         self.require_sound(loss, value)
-        self.adam.step()
+        self.adam.advance()
         self.counts.updates += 1
         if self.counts.updates % self.config.target_every == 0:
             self.target.lerp_(self.actor.flat, self.config.tau)
@@ -133,7 +134,7 @@ class Dqn(OffPolicy):
     def _tensors(self) -> dict[str, Tensor]:
         return {'actor': self.actor.flat, 'target': self.target}
 
-    def _adams(self) -> dict[str, torch.optim.Adam]:
+    def _adams(self) -> dict[str, Adam]:
         return {'adam': self.adam}
 
 

@@ -21,6 +21,7 @@ from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
 from rl_robot_ros.algorithms.exploration import Counts
+from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import COMPILE
 from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.core.config import option
@@ -246,7 +247,7 @@ class OffPolicy(Algorithm):
         """Return everything that is learned, by name."""
 
     @abstractmethod
-    def _adams(self) -> dict[str, torch.optim.Adam]:
+    def _adams(self) -> dict[str, Adam]:
         """Return all optimisers, by name."""
 
     def state_dict(self) -> dict[str, Any]:

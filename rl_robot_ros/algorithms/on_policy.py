@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
+from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
@@ -82,8 +83,11 @@ class OnPolicy(Algorithm):
         if free:
             self.actor.views(self.actor.flat)[-1].fill_(config.initial_log_std)
         self.critic = Parameters(mlp_shapes((*self.spec.sizes[:-1], 1)), self.generator)
-        self.actor_adam = torch.optim.Adam([self.actor.flat], lr=config.lr, fused=True)
-        self.critic_adam = torch.optim.Adam([self.critic.flat], lr=config.lr_value, fused=True)
+        # One after the other in one vector, so that one call can have both.
+        self.both = torch.cat((self.actor.flat, self.critic.flat))
+        self.actor.flat, self.critic.flat = self.halves(self.both)
+        self.actor_adam = Adam([self.actor.flat], config.lr)
+        self.critic_adam = Adam([self.critic.flat], config.lr_value)
         # Not compiled: how many rows of a block may be used differs from block to block.
         self.actor_gradient = GradientFunction(self.actor_loss, 'off')
         self.critic_gradient = GradientFunction(self.critic_loss, 'off')
@@ -126,14 +130,22 @@ class OnPolicy(Algorithm):
     def learn(self, block: Block) -> dict[str, float]:
         """Learn from the rows of a block that may be used; there are some."""
 
+    def halves(self, both: Tensor) -> tuple[Tensor, ...]:
+        """Split what stands for actor and critic, one after the other."""
+        return both.split((sum(self.actor.sizes), sum(self.critic.sizes)))
+
     # -- parts of losses -----------------------------------------------------------------------
 
     def actor_loss(self, actor: Tensor, obs: Tensor, request: Tensor,
                    advantage: Tensor) -> tuple[Tensor, Tensor]:
         """Return -log_prob * advantage - bonus; details: loss and entropy."""
         logs, entropy = self.log_prob(actor, obs, request)
-        loss = -(logs * advantage).mean() - self.config.entropy * entropy
+        loss = self.with_bonus(-(logs * advantage).mean(), entropy)
         return loss, torch.stack((loss, entropy)).detach()
+
+    def with_bonus(self, loss: Tensor, entropy: Tensor) -> Tensor:
+        """Reward entropy where that is wanted."""
+        return loss - self.config.entropy * entropy if self.config.entropy else loss
 
     def critic_loss(self, critic: Tensor, obs: Tensor, returns: Tensor) -> tuple[Tensor, Tensor]:
         """Return the squared error of the value."""
@@ -154,8 +166,8 @@ class OnPolicy(Algorithm):
             return chosen, -(logs.exp() * logs).sum(1).mean()
         log_std = views[-1]
         distance = (request - output) * torch.exp(-log_std)
-        logs = (-0.5 * distance.square() - log_std - HALF_LOG_2PI).sum(1)
-        return logs, (log_std + HALF_LOG_2PI + 0.5).sum()
+        size = (log_std + HALF_LOG_2PI).sum()
+        return -0.5 * distance.square().sum(1) - size, size + 0.5 * self.spec.action_size
 
     # -- what rows say -------------------------------------------------------------------------
 

@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from typing import Any
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from rl_robot_ros.algorithms.base import NonFiniteLoss
 from rl_robot_ros.algorithms.base import require_finite
-from rl_robot_ros.algorithms.networks import clip_gradient
+from rl_robot_ros.algorithms.networks import clip_norm
 from rl_robot_ros.algorithms.networks import COMPILE
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.on_policy import OnPolicy
@@ -32,6 +34,7 @@ from rl_robot_ros.algorithms.on_policy import OnPolicyConfig
 from rl_robot_ros.algorithms.on_policy import standardised
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.memory.rollout import Block
 import torch
@@ -78,22 +81,29 @@ class Ppo(OnPolicy):
     def __init__(self, contract: PolicyContract, layout: RowLayout, config: PpoConfig,
                  seed: int) -> None:
         super().__init__(contract, layout, config, seed)
-        self.gradient = GradientFunction(self.loss, config.compile)
+        self.gradient = GradientFunction(self.loss, config.compile, self.clip_norms)
 
-    def loss(self, both: Tensor, obs: Tensor, request: Tensor, sent: Tensor, advantage: Tensor,
-             returns: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, both: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
         """
         Return the sum of both losses, so that one call has both gradients.
 
         Networks this small cost less than a call: two calls would take half as long again.
 
         :param both: actor and critic, one after the other.
+        :param batch: rows of `data_of`.
         :returns: loss, and the details of `actor_loss` with the critic's loss behind them.
         """
-        actor, critic = both.split((len(self.actor.flat), len(self.critic.flat)))
-        policy_loss, details = self.actor_loss(actor, obs, request, sent, advantage)
-        value_loss, alone = self.critic_loss(critic, obs, returns)
+        actor, critic = self.halves(both)
+        obs, request, sent, advantage, returns = batch.split(self.widths, 1)
+        policy_loss, details = self.actor_loss(actor, obs, request, sent.squeeze(1),
+                                               advantage.squeeze(1))
+        value_loss, alone = self.critic_loss(critic, obs, returns.squeeze(1))
         return policy_loss + value_loss, torch.cat((details, alone.reshape(1)))
+
+    def clip_norms(self, both: Tensor) -> Tensor:
+        """Scale the gradients of actor and critic down, each by itself."""
+        most = self.config.max_grad_norm
+        return torch.cat([clip_norm(part, most) for part in self.halves(both)])
 
     def actor_loss(self, actor: Tensor, obs: Tensor, request: Tensor, sent: Tensor,
                    advantage: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,71 +113,69 @@ class Ppo(OnPolicy):
         :param sent: log-probability of the request under the weights that acted, shape (N,).
         """
         logs, entropy = self.log_prob(actor, obs, request)
-        ratio = torch.exp(logs - sent)
-        clip = self.config.clip
+        moved = logs - sent
+        ratio, clip = torch.exp(moved), self.config.clip
         gain = torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
-        loss = -gain.mean() - self.config.entropy * entropy
-        divergence = (ratio - 1.0 - (logs - sent)).mean()
-        clipped = ((ratio - 1.0).abs() > clip).float().mean()
-        return loss, torch.stack((loss, entropy, divergence, clipped)).detach()
+        loss = self.with_bonus(-gain.mean(), entropy)
+        moved, excess = moved.detach(), ratio.detach() - 1.0
+        divergence, clipped = (excess - moved).mean(), (excess.abs() > clip).float().mean()
+        return loss, torch.stack((loss.detach(), entropy.detach(), divergence, clipped))
 
     def learn(self, block: Block) -> dict[str, float]:
         """Make `epochs` passes over the rows that may be used."""
         advantage, returns = self.judge(block, self.config.gae_lambda)
-        advantage, rows = standardised(advantage, block.use)[block.use], block.rows[block.use]
-        data = (self.observe(rows, 'obs'),
-                torch.from_numpy(rows[:, self.layout.column('request')]).float(),
-                *(torch.from_numpy(part).float() for part in (
-                    self.cells(rows, 'log_prob'), advantage, returns[block.use])))
-        before = self.actor.flat.clone(), self.critic.flat.clone()
+        use = block.use
+        data = self.data_of(block.rows[use], standardised(advantage, use)[use], returns[use])
+        before = self.both.clone()
         try:
-            return {**self._passes(data), 'return': float(returns[block.use].mean())}
+            return {**self._passes(data), 'return': float(returns[use].mean())}
         except NonFiniteLoss:
             # Half of the passes may be done: what they led to is not to be trusted either.
-            self.actor.flat.copy_(before[0])
-            self.critic.flat.copy_(before[1])
+            self.both.copy_(before)
             raise
 
-    def _passes(self, data: tuple[Tensor, ...]) -> dict[str, float]:
-        size, count = self.config.minibatch, len(data[0])
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Numbers in each part of a row of `data_of`."""
+        request = self.layout.column('request')
+        return self.spec.sizes[0], request.stop - request.start, 1, 1, 1
+
+    def data_of(self, rows: NDArray[np.float64], advantage: Vector, returns: Vector) -> Tensor:
+        """Return what a step needs of each row, side by side: one gather fetches a minibatch."""
+        numbers = np.column_stack((rows[:, self.layout.column('request')],
+                                   self.cells(rows, 'log_prob'), advantage, returns))
+        return torch.cat((self.observe(rows, 'obs'), torch.from_numpy(numbers).float()), 1)
+
+    def _passes(self, data: Tensor) -> dict[str, float]:
+        size, count = self.config.minibatch, len(data)
         steps = 0
         for epoch in range(self.config.epochs):
             # All minibatches are of one size: the last rows of a pass wait for the next one, and
             # where there are too few for one minibatch, some come twice.
             order = torch.randperm(max(count, size), generator=self.generator) % count
             for at in range(0, len(order) - size + 1, size):
-                part = [tensor[order[at:at + size]] for tensor in data]
-                details = self._step(*part)
+                details = self._step(data.index_select(0, order[at:at + size]))
                 steps += 1
                 if 0.0 < 1.5 * self.config.target_kl < details['kl']:
                     return {**details, 'epochs': epoch + 1.0, 'steps_of_gradient': float(steps)}
         return {**details, 'epochs': epoch + 1.0, 'steps_of_gradient': float(steps)}
 
-    def _step(self, obs: Tensor, request: Tensor, sent: Tensor, advantage: Tensor,
-              returns: Tensor) -> dict[str, float]:
-        gradient, details = self.gradient(torch.cat((self.actor.flat, self.critic.flat)), obs,
-                                          request, sent, advantage, returns)
-        self.actor.flat.grad, self.critic.flat.grad = gradient.split(
-            (len(self.actor.flat), len(self.critic.flat)))
-        loss, entropy, kl, clipped, value_loss = details.tolist()
+    def _step(self, batch: Tensor) -> dict[str, float]:
+        gradient, details = self.gradient(self.both, batch)
+        self.actor.flat.grad, self.critic.flat.grad = self.halves(gradient)
+        loss, entropy, kl, share, value_loss = details.tolist()
         require_finite('value loss', value_loss)
         require_finite('policy loss', loss)
         # A step that starts from too far away is not made.
         if not 0.0 < 1.5 * self.config.target_kl < kl:
-            for network, adam in ((self.actor, self.actor_adam), (self.critic, self.critic_adam)):
-                if self.config.max_grad_norm:
-                    clip_gradient(network.flat, self.config.max_grad_norm)
-                adam.step()
+            self.actor_adam.advance()
+            self.critic_adam.advance()
         return {'actor_loss': loss, 'value_loss': value_loss, 'entropy': entropy, 'kl': kl,
-                'clipped': clipped}
+                'clipped': share}
 
     def prepare(self) -> None:
         """Compile the gradient on an empty minibatch; changes no parameter."""
-        size, sizes = self.config.minibatch, self.spec.sizes
-        zeros = torch.zeros(size)
-        obs, request = torch.zeros(size, sizes[0]), torch.zeros(size, self.spec.action_size)
-        self.gradient(torch.cat((self.actor.flat, self.critic.flat)), obs, request, zeros, zeros,
-                      zeros)
+        self.gradient(self.both, torch.zeros(self.config.minibatch, sum(self.widths)))
 
 
 ALGORITHM = Ppo

@@ -83,7 +83,7 @@ class Reinforce(OnPolicy):
             self.actor.flat, obs, request, torch.from_numpy(advantage).float())
         loss, entropy = details.tolist()
         require_finite('policy loss', loss)
-        self.actor_adam.step()
+        self.actor_adam.advance()
         with torch.no_grad():
             kl = float((sent - self.log_prob(self.actor.flat, obs, request)[0]).mean())
         return {'actor_loss': loss, 'entropy': entropy, 'kl': kl}
@@ -94,7 +94,7 @@ class Reinforce(OnPolicy):
             gradient, loss = self.critic_gradient(self.critic.flat, obs, wanted)
             require_finite('value loss', float(loss))
             self.critic.flat.grad = gradient
-            self.critic_adam.step()
+            self.critic_adam.advance()
         return {'value_loss': float(loss), 'return': float(returns.mean())}
 
 

@@ -30,6 +30,7 @@ from typing import ClassVar
 
 from rl_robot_ros.algorithms.base import require_continuous
 from rl_robot_ros.algorithms.base import require_finite
+from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import dropout_mask
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
@@ -86,10 +87,10 @@ class Sac(OffPolicy):
         self.actor.views(self.actor.flat)[-1][:, self.action_size:] += config.initial_log_std
         self.target = self.critic.flat.clone()
         self.log_alpha = torch.full((), math.log(config.initial_alpha))
-        self.critic_adam = torch.optim.Adam([self.critic.flat], config.lr_critic, fused=True)
-        self.actor_adam = torch.optim.Adam([
+        self.critic_adam = Adam([self.critic.flat], config.lr_critic)
+        self.actor_adam = Adam([
             {'params': [self.actor.flat], 'lr': config.lr_actor},
-            {'params': [self.log_alpha], 'lr': config.lr_alpha}], fused=True)
+            {'params': [self.log_alpha], 'lr': config.lr_alpha}])
         self.critic_gradient = GradientFunction(self.critic_loss, config.compile)
         self.actor_gradient = GradientFunction(self.actor_loss, config.compile)
 
@@ -164,7 +165,7 @@ class Sac(OffPolicy):
             self.actor.flat, self.log_alpha.exp(), noise, *self._masks(2))
         loss, value = details.tolist()
         self.require_sound(loss, value)
-        self.critic_adam.step()
+        self.critic_adam.advance()
         self.target.lerp_(self.critic.flat, self.config.tau)
         self._details.update(critic_loss=loss, value=value)
 
@@ -178,7 +179,7 @@ class Sac(OffPolicy):
         # d/d(log_alpha) of -log_alpha * (log_prob + target_entropy), as in the authors' code.
         self.log_alpha.grad = torch.tensor(-log_prob + self.config.target_entropy
                                            * self.action_size)
-        self.actor_adam.step()
+        self.actor_adam.advance()
         self._details.update(actor_loss=loss, entropy=-log_prob, alpha=float(alpha))
 
     def prepare(self) -> None:
@@ -204,7 +205,7 @@ class Sac(OffPolicy):
         return {'actor': self.actor.flat, 'critic': self.critic.flat, 'target': self.target,
                 'log_alpha': self.log_alpha}
 
-    def _adams(self) -> dict[str, torch.optim.Adam]:
+    def _adams(self) -> dict[str, Adam]:
         return {'critic_adam': self.critic_adam, 'actor_adam': self.actor_adam}
 
 

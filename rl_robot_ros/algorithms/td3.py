@@ -22,6 +22,7 @@ from typing import ClassVar
 from rl_robot_ros.algorithms.base import require_continuous
 from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.exploration import NoiseConfig
+from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
@@ -74,8 +75,8 @@ class Td3(OffPolicy):
         self.critic = Parameters(stacked_shapes(self.critics, critic_sizes), self.generator)
         self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator)
         self.target, self.target_actor = self.critic.flat.clone(), self.actor.flat.clone()
-        self.critic_adam = torch.optim.Adam([self.critic.flat], config.lr_critic, fused=True)
-        self.actor_adam = torch.optim.Adam([self.actor.flat], config.lr_actor, fused=True)
+        self.critic_adam = Adam([self.critic.flat], config.lr_critic)
+        self.actor_adam = Adam([self.actor.flat], config.lr_actor)
         self.critic_gradient = GradientFunction(self.critic_loss, config.compile)
         self.actor_gradient = GradientFunction(self.actor_loss, config.compile)
 
@@ -143,14 +144,14 @@ class Td3(OffPolicy):
             self.critic.flat, *shared, self.target, self.target_actor, noise)
         loss, value = details.tolist()
         self.require_sound(loss, value)
-        self.critic_adam.step()
+        self.critic_adam.advance()
         self._details.update(critic_loss=loss, value=value)
         self.counts.updates += 1
         if self.counts.updates % self.config.actor_every == 0:
             self.actor.flat.grad, actor_loss = self.actor_gradient(
                 self.actor.flat, *shared, self.critic.flat)
             require_finite('actor loss', float(actor_loss))
-            self.actor_adam.step()
+            self.actor_adam.advance()
             self.target.lerp_(self.critic.flat, self.config.tau)
             self.target_actor.lerp_(self.actor.flat, self.config.tau)
             self._details.update(actor_loss=float(actor_loss))
@@ -169,7 +170,7 @@ class Td3(OffPolicy):
         return {'actor': self.actor.flat, 'critic': self.critic.flat, 'target': self.target,
                 'target_actor': self.target_actor}
 
-    def _adams(self) -> dict[str, torch.optim.Adam]:
+    def _adams(self) -> dict[str, Adam]:
         return {'critic_adam': self.critic_adam, 'actor_adam': self.actor_adam}
 
 

@@ -1,6 +1,7 @@
 import pytest
 from rl_robot_ros.algorithms import networks
-from rl_robot_ros.algorithms.networks import clip_gradient
+from rl_robot_ros.algorithms.networks import Adam
+from rl_robot_ros.algorithms.networks import clip_norm
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import Parameters
 import torch
@@ -137,6 +138,38 @@ def test_a_gradient_is_clipped_as_torch_does(scale):
     ours, theirs = torch.zeros(500), torch.zeros(500)
     ours.grad = scale * torch.randn(500, generator=generator)
     theirs.grad = ours.grad.clone()
-    clip_gradient(ours, 0.5)
+    assert clip_norm(ours.grad, 0.0) is ours.grad
+    clip = clip_norm(ours.grad, 0.5)
     torch.nn.utils.clip_grad_norm_([theirs], 0.5)
-    assert torch.equal(ours.grad, theirs.grad)
+    assert torch.allclose(clip, theirs.grad, rtol=1e-5, atol=0.0)
+
+
+def test_what_is_made_of_a_gradient_belongs_to_its_graph():
+    def loss(x, _):
+        return (x**2).sum(), x.detach()
+
+    for kind in ('off', 'on'):
+        function = GradientFunction(loss, kind, lambda gradient: clip_norm(gradient, 1.0))
+        found, _ = function(torch.tensor([3.0, 4.0]), torch.zeros(()))
+        assert found.tolist() == pytest.approx([0.6, 0.8])
+
+
+def test_adam_is_that_of_torch_number_by_number_and_reads_its_states():
+    def make(kind, **more):
+        flat, other = torch.linspace(-1.0, 1.0, 300), torch.ones(())
+        return (flat, other), kind([{'params': [flat], 'lr': 3e-3}, {'params': [other]}], **more)
+
+    (mine, adam), (theirs, reference) = make(Adam), make(torch.optim.Adam, fused=True)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(20):
+        if step == 10:  # a checkpoint of one is one of the other
+            states = adam.state_dict(), reference.state_dict()
+            adam.load_state_dict(states[1])
+            reference.load_state_dict(states[0])
+        for pair in zip(mine, theirs):
+            gradient = torch.randn(pair[0].shape, generator=generator)
+            for tensor in pair:
+                tensor.grad = gradient.clone()
+        adam.advance()
+        reference.step()
+        assert all(torch.equal(*pair) for pair in zip(mine, theirs))

@@ -8,6 +8,7 @@ from algorithms.slow import layers_of
 from algorithms.slow import run
 import numpy as np
 import pytest
+from rl_robot_ros.algorithms.networks import clip_norm
 from rl_robot_ros.algorithms.ppo import PpoConfig
 from rl_robot_ros.core.policy import Policy
 import torch
@@ -120,16 +121,17 @@ def test_surrogate_is_that_of_the_paper(choices):
 @pytest.mark.parametrize('choices', [0, 3])
 def test_one_gradient_is_that_of_both_networks(choices):
     algorithm = make('ppo', choices, entropy=0.02)
-    rows = torch.from_numpy(rows_of(algorithm)).float()
-    obs, request, sent = (rows[:, algorithm.layout.column(name)]
-                          for name in ('obs', 'request', 'log_prob'))
-    advantage, returns = torch.randn(2, len(rows), generator=torch.Generator().manual_seed(2))
+    rows = rows_of(algorithm)
+    advantage, returns = np.random.default_rng(2).normal(size=(2, len(rows)))
+    batch = algorithm.data_of(rows, advantage, returns)
+    obs, request, sent, advantage, returns = batch.split(algorithm.widths, 1)
+    assert torch.equal(obs, algorithm.observe(rows, 'obs'))
+    advantage, returns = advantage[:, 0], returns[:, 0]
     first, details = algorithm.actor_gradient(algorithm.actor.flat, obs, request, sent[:, 0],
                                               advantage)
     second, value_loss = algorithm.critic_gradient(algorithm.critic.flat, obs, returns)
-    both, found = algorithm.gradient(torch.cat((algorithm.actor.flat, algorithm.critic.flat)),
-                                     obs, request, sent[:, 0], advantage, returns)
-    assert torch.equal(both, torch.cat((first, second)))
+    both, found = algorithm.gradient(algorithm.both, batch)
+    assert torch.equal(both, torch.cat((clip_norm(first, 0.5), clip_norm(second, 0.5))))
     assert found.tolist() == [*details.tolist(), float(value_loss)]
 
 
@@ -204,10 +206,11 @@ def test_passes_end_where_the_policy_has_moved_too_far():
 def test_each_pass_sees_each_row_once():
     algorithm = make('ppo', epochs=2, minibatch=10, target_kl=0.0)
     seen = []
-    algorithm._step = lambda obs, *rest: seen.append(obs) or {'kl': 0.0}
+    algorithm._step = lambda batch: seen.append(batch[:, :3]) or {'kl': 0.0}
     rows = rows_of(algorithm)
     algorithm.add(rows)
     obs = algorithm.observe(rows, 'obs')
+    assert obs.shape[1] == 3
     algorithm.update()
     assert len(seen) == 8
     for half in (seen[:4], seen[4:]):
