@@ -132,7 +132,10 @@ def stacked_mlp(x: Tensor, layers: Sequence[Tensor], layer_normed: bool = False,
             x = x * mask[..., at:at + width]
             at += width
         x = torch.relu(layer_norm(x, (width,)) + bias if layer_normed else x)
-    return torch.baddbmm(layers[-1], x, layers[-2])
+    weight, bias = layers[-2:]
+    if weight.shape[-1] == 1:  # what a product by a single column costs is its call
+        return (x * weight.mT).sum(-1, keepdim=True) + bias
+    return torch.baddbmm(bias, x, weight)
 
 
 def dropout_mask(shape: tuple[int, ...], rate: float, generator: torch.Generator) -> Tensor:
