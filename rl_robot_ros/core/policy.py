@@ -33,7 +33,8 @@ from typing import NamedTuple
 from typing import Protocol
 
 import numpy as np
-from numpy import maximum  # to look a function up in its module takes as long as a small one
+from numpy import log1p  # to look a function up in its module takes as long as a small one
+from numpy import maximum
 from numpy import minimum
 from numpy import subtract
 from numpy import tanh
@@ -53,9 +54,8 @@ OBSERVATION_CLIP = 10.0
 FARTHEST = 1e30  # what an input that is not scaled may be, within float32
 MAX_CELLS = 250_000  # values in a table: two megabytes in every push
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
-# A ufunc takes twice as long with a Python number as with an array of no dimensions, and sum() as
-# np.add.reduce.
-ZERO = np.array(0.0, np.float32)
+# A ufunc takes twice as long with a Python number as with an array of no dimensions.
+ZERO, SMALL = np.array(0.0, np.float32), np.array(1e-6)
 LOWEST, HIGHEST = np.array(LOG_STD_MIN), np.array(LOG_STD_MAX)
 
 
@@ -185,7 +185,8 @@ class Policy:
         self._lowest, self._centred = -self._highest, np.empty(n)
         # Input with a 1 behind it, matrix with the bias below it, room for the output.
         layers: list[tuple[NDArray[np.float32], ...]] = []
-        x = self._input = np.ones(n + 1, np.float32)
+        x = np.ones(n + 1, np.float32)
+        self._input = x[:-1]
         for fan_in, fan_out in zip(self.spec.sizes, self.spec.sizes[1:]):
             matrix = weights[at:at + (fan_in + 1) * fan_out].reshape(fan_in + 1, fan_out).copy()
             at += matrix.size
@@ -195,7 +196,11 @@ class Policy:
             # float32 halves the memory traffic of the products, which is all there is.
             layers.append((x, matrix.astype(np.float32), y[:-1]))
             x = y
-        self._log_std = weights[at:].astype(np.float64)
+        # What the network says in float64: for a squashed Gaussian mean and log_std.
+        self._said, size = np.empty(self.spec.sizes[-1]), self.spec.action_size
+        self._action, self._ones = self._said[:size], np.ones(size)
+        self._log_std = self._said[size:] if self.spec.kind == 'squashed_gaussian' \
+            else weights[at:].astype(np.float64)
         *self._hidden, self._last = layers
         self._relu = self.spec.activation == 'relu'
 
@@ -212,10 +217,10 @@ class Policy:
             row: NDArray[np.float32] = self._table[cell_of(
                 observation, self._lower, self._inverse_width, self.spec.sizes[:-1])]
             return row
-        subtract(observation, self._mean, out=self._centred)
+        subtract(observation, self._mean, self._centred)
         minimum(self._centred, self._highest, out=self._centred)
         maximum(self._centred, self._lowest, out=self._centred)
-        self._input[:-1] = self._centred
+        self._input[...] = self._centred
         for x, matrix, y in self._hidden:
             x.dot(matrix, out=y)
             if self._relu:
@@ -245,25 +250,26 @@ class Policy:
         size = self.spec.action_size
         if exploration == 'uniform':
             return Decision(rng.uniform(-1.0, 1.0, size), -size * math.log(2.0))
-        output = self.output(observation).astype(np.float64)
-        mean = output[:size]
-        squash = self.spec.kind == 'squashed_gaussian'
-        if exploration == 'gaussian' or self.spec.kind == 'deterministic':
-            action = mean if self.spec.kind == 'gaussian' else np.tanh(mean)
+        self._said[...] = self.output(observation)
+        mean, kind = self._action, self.spec.kind
+        if exploration == 'gaussian' or kind == 'deterministic':
+            action = mean.copy() if kind == 'gaussian' else tanh(mean)
             if exploration == 'gaussian':
                 action = np.clip(action + scale * rng.standard_normal(size), -1.0, 1.0)
             return Decision(action, 0.0)
-        log_std = output[size:] if squash else self._log_std
-        log_std = np.minimum(np.maximum(log_std, LOWEST), HIGHEST)
-        raw, exponent = mean, 0.0
+        log_std = minimum(maximum(self._log_std, LOWEST), HIGHEST)
+        # A product with ones is the sum, and costs a third of it.
+        log_prob = -size * HALF_LOG_2PI - float(self._ones.dot(log_std))
+        raw = mean
         if exploration == 'policy':
             noise = rng.standard_normal(size)
-            raw, exponent = mean + np.exp(log_std) * noise, float(-0.5 * noise @ noise)
-        log_prob = float(exponent - np.add.reduce(log_std)) - size * HALF_LOG_2PI
-        if not squash:
-            return Decision(raw, log_prob)
-        action = np.tanh(raw)
-        return Decision(action, log_prob - float(np.add.reduce(np.log1p(1e-6 - action * action))))
+            raw = mean + np.exp(log_std) * noise
+            log_prob -= 0.5 * float(noise.dot(noise))
+        if kind == 'gaussian':
+            return Decision(raw.copy(), log_prob)
+        action = tanh(raw)
+        squash = log1p(subtract(SMALL, action * action))
+        return Decision(action, log_prob - float(self._ones.dot(squash)))
 
     def _choose(self, observation: Vector, rng: np.random.Generator,
                 exploration: str) -> Decision:
