@@ -3,10 +3,11 @@ What a learner thread costs a control loop in the same process: 500 Hz, from dea
 
 One thread sleeps until each deadline and asks a policy for an action, as the policy node does on a
 robot; a second one updates SAC, with the settings that the learner has.  Windows with and without
-updates take turns, and the two arms of the comparison differ in nothing else.  A core that fell
-asleep takes as long to wake up as everything else here together, on a virtual machine longer; so
-by default every core is kept awake by a process that runs only where nobody else wants to
-(SCHED_IDLE), in both arms.  `--asleep` measures without.
+updates take turns, and so do windows in which another process makes these updates, as it is in the
+graph: what they cost is the machine's, what a thread costs beyond is Python's lock.  A core that
+fell asleep takes as long to wake up as everything else here together, on a virtual machine longer;
+so by default every core is kept awake by a process that runs only where nobody else wants to
+(SCHED_IDLE), in all arms.  `--asleep` measures without.
 
     python benchmarks/control_loop.py [--windows 10] [--seconds 4]
 """
@@ -14,6 +15,12 @@ by default every core is kept awake by a process that runs only where nobody els
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+import os
+from pathlib import Path
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -25,11 +32,13 @@ import numpy as np
 from numpy.typing import NDArray
 from results import print_table
 from rl_robot_ros.algorithms.networks import prepare_torch
+from rl_robot_ros.bringup import die_with_parent
 from rl_robot_ros.core.policy import Policy
 
 PERIOD = 0.002  # [s]
 SWITCH_INTERVAL = 5e-4  # [s] as in the learner node
 GOAL = 50.0  # [us]
+ARMS = ('none', 'in a thread', 'in a process')
 
 
 class Beside(threading.Thread):
@@ -52,6 +61,22 @@ class Beside(threading.Thread):
             self.on.wait()
             learner.update()
             self.updates += 1
+
+
+@contextmanager
+def another_process() -> Iterator[int]:
+    """Let a process make the same updates; gives its id, and it is stopped to begin with."""
+    program = Path(__file__).with_name('busy_learner.py')
+    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE,
+                               preexec_fn=die_with_parent)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)
+        yield process.pid
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def window(policy: Policy, seconds: float) -> NDArray[np.float64]:
@@ -82,26 +107,29 @@ def main() -> None:
     beside = Beside()
     beside.start()
     beside.ready.wait()
-    found: dict[str, list[NDArray[np.float64]]] = {'without': [], 'with': []}
-    with awake(not options.asleep):
+    found: dict[str, list[NDArray[np.float64]]] = {arm: [] for arm in ARMS}
+    with awake(not options.asleep), another_process() as other:
         window(beside.policy, 1.0)
         for _ in range(options.windows):
             for name, windows in found.items():
-                (beside.on.set if name == 'with' else beside.on.clear)()
+                (beside.on.set if name == ARMS[1] else beside.on.clear)()
+                os.kill(other, signal.SIGCONT if name == ARMS[2] else signal.SIGSTOP)
                 time.sleep(0.1)  # an update that has begun is to be over
                 windows.append(window(beside.policy, options.seconds))
     beside.on.clear()
     pooled = {name: np.concatenate(windows) for name, windows in found.items()}
-    print_table(['learner thread', 'ticks', 'p50 [us]', 'p90', 'p99', 'p99.9', 'longest'],
+    print_table(['learner', 'ticks', 'p50 [us]', 'p90', 'p99', 'p99.9', 'longest'],
                 [[name, str(len(late)), *(f'{np.percentile(late, part):.0f}'
                                           for part in (50.0, 90.0, 99.0, 99.9, 100.0))]
                  for name, late in pooled.items()], [{'machine': machine()}])
-    tails = {name: float(np.percentile(late, 99.0)) for name, late in pooled.items()}
-    pairs = [float(np.percentile(a, 99.0) - np.percentile(b, 99.0))
-             for a, b in zip(found['with'], found['without'])]
-    print(f'\np99 with - without: {tails["with"] - tails["without"]:.0f} us, windows in pairs '
-          f'{min(pairs):.0f} to {max(pairs):.0f} us; goal <= {GOAL:.0f} us; '
-          f'{beside.updates / (options.windows * options.seconds):.0f} updates/s')
+    for name in ARMS[1:]:
+        pairs = [float(np.percentile(a, 99.0) - np.percentile(b, 99.0))
+                 for a, b in zip(found[name], found[ARMS[0]])]
+        whole = np.percentile(pooled[name], 99.0) - np.percentile(pooled[ARMS[0]], 99.0)
+        print(f'p99 with a learner {name} - without: {whole:.0f} us, windows in pairs '
+              f'{min(pairs):.0f} to {max(pairs):.0f} us')
+    print(f'goal <= {GOAL:.0f} us; '
+          f'{beside.updates / (options.windows * options.seconds):.0f} updates/s in the thread')
 
 
 if __name__ == '__main__':
