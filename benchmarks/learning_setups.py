@@ -109,7 +109,7 @@ SETUPS: dict[str, Setup] = {
     'cart_pole_q_learning': Setup(
         'CartPole-v1', 'q_learning', 200_000, 20_000, 195.0, block=20, target='>= 195', ours={
             'bins': (10,), 'lower': (-2.4, -2.0, -0.21, -2.0), 'upper': (2.4, 2.0, 0.21, 2.0),
-            'gamma': 0.99, 'alpha': 0.3, 'epsilon_over': 100_000}),
+            'gamma': 0.99, 'alpha': 0.1, 'initial_value': 50.0, 'epsilon_over': 100_000}),
     'cart_pole_reinforce': Setup(
         'CartPole-v1', 'reinforce', 100_000, 5000, 475.0, block=500, target='>= 475',
         ours={'gamma': 0.99}),
