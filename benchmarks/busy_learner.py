@@ -1,7 +1,7 @@
 """
 A learner's load and nothing else: SAC updates on rows of zeros, for ever.
 
-See ring.py (as a process) and control_loop.py (as a thread).
+See beside.py (as a process) and control_loop.py (as a thread).
 """
 
 from __future__ import annotations

@@ -15,24 +15,19 @@ so by default every core is kept awake by a process that runs only where nobody 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
-import os
-from pathlib import Path
 import signal
-import subprocess
 import sys
 import threading
 import time
 
 from awake import awake
+from beside import busy_learner
 from busy_learner import make_learner
 from machine import machine
 import numpy as np
 from numpy.typing import NDArray
 from results import print_table
 from rl_robot_ros.algorithms.networks import prepare_torch
-from rl_robot_ros.bringup import die_with_parent
 from rl_robot_ros.core.policy import Policy
 
 PERIOD = 0.002  # [s]
@@ -61,22 +56,6 @@ class Beside(threading.Thread):
             self.on.wait()
             learner.update()
             self.updates += 1
-
-
-@contextmanager
-def another_process() -> Iterator[int]:
-    """Let a process make the same updates; gives its id, and it is stopped to begin with."""
-    program = Path(__file__).with_name('busy_learner.py')
-    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE,
-                               preexec_fn=die_with_parent)
-    try:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.send_signal(signal.SIGSTOP)
-        yield process.pid
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def window(policy: Policy, seconds: float) -> NDArray[np.float64]:
@@ -108,12 +87,13 @@ def main() -> None:
     beside.start()
     beside.ready.wait()
     found: dict[str, list[NDArray[np.float64]]] = {arm: [] for arm in ARMS}
-    with awake(not options.asleep), another_process() as other:
+    with awake(not options.asleep), busy_learner() as other:
+        other.send_signal(signal.SIGSTOP)
         window(beside.policy, 1.0)
         for _ in range(options.windows):
             for name, windows in found.items():
                 (beside.on.set if name == ARMS[1] else beside.on.clear)()
-                os.kill(other, signal.SIGCONT if name == ARMS[2] else signal.SIGSTOP)
+                other.send_signal(signal.SIGCONT if name == ARMS[2] else signal.SIGSTOP)
                 time.sleep(0.1)  # an update that has begun is to be over
                 windows.append(window(beside.policy, options.seconds))
     beside.on.clear()

@@ -14,8 +14,6 @@ process that makes the same updates and nothing else).  The figure is::
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextlib import nullcontext
 from pathlib import Path
 import statistics
@@ -24,6 +22,7 @@ import sys
 import tempfile
 import time
 
+from beside import busy_learner
 from machine import machine
 import numpy as np
 from rl_robot_ros.bringup import Graph
@@ -102,20 +101,6 @@ def real_rate(seconds: float, learner: bool) -> float:
                     raise RuntimeError(f'the ring did not turn: {last} control periods, '
                                        f'{graph.output("policy", 5)}')
             return (last - first) / (end - start)
-
-
-@contextmanager
-def busy_learner() -> Iterator[None]:
-    """Keep a core as busy as a learner does."""
-    command = [sys.executable, str(Path(__file__).with_name('busy_learner.py'))]
-    process = subprocess.Popen(command, env=graph_environment(), stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 def tell(title: str, bare: list[float], computes: list[dict[str, float]],

@@ -132,7 +132,7 @@ class OnPolicy(Algorithm):
 
     def halves(self, both: Tensor) -> tuple[Tensor, ...]:
         """Split what stands for actor and critic, one after the other."""
-        return both.split((sum(self.actor.sizes), sum(self.critic.sizes)))
+        return both.split((len(self.actor.flat), len(self.critic.flat)))
 
     # -- parts of losses -----------------------------------------------------------------------
 

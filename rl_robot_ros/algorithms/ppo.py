@@ -81,6 +81,9 @@ class Ppo(OnPolicy):
     def __init__(self, contract: PolicyContract, layout: RowLayout, config: PpoConfig,
                  seed: int) -> None:
         super().__init__(contract, layout, config, seed)
+        request = layout.column('request')
+        # Numbers in each part of a row of `data_of`.
+        self.widths = self.spec.sizes[0], request.stop - request.start, 1, 1, 1
         self.gradient = GradientFunction(self.loss, config.compile, self.clip_norms)
 
     def loss(self, both: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,12 +136,6 @@ class Ppo(OnPolicy):
             # Half of the passes may be done: what they led to is not to be trusted either.
             self.both.copy_(before)
             raise
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Numbers in each part of a row of `data_of`."""
-        request = self.layout.column('request')
-        return self.spec.sizes[0], request.stop - request.start, 1, 1, 1
 
     def data_of(self, rows: NDArray[np.float64], advantage: Vector, returns: Vector) -> Tensor:
         """Return what a step needs of each row, side by side: one gather fetches a minibatch."""

@@ -39,7 +39,7 @@ class Statistics:
         self._terms = layout.column('next_obs').stop
         self._names = layout.terms
         self._open: dict[int, list[float]] = {}
-        self._some_terms: deque[NDArray[np.float64]] = deque(maxlen=WINDOW)  # of the last batches
+        self._term_means: deque[NDArray[np.float64]] = deque(maxlen=WINDOW)
         self.recent: deque[Episode] = deque(maxlen=WINDOW)
         self.episodes = 0
 
@@ -52,7 +52,7 @@ class Statistics:
         if not len(rows):
             return
         end = self._terms + len(self._names)
-        self._some_terms.append(rows[:, self._terms:end].copy())
+        self._term_means.append(np.add.reduce(rows[:, self._terms:end]) / len(rows))
         ended = rows[:, at['terminated']] + rows[:, at['truncated']] != 0.0
         epochs, summed = rows[:, at['epoch']], rows[:, self._summed]
         stops = (ended[:-1] | (epochs[1:] != epochs[:-1])).nonzero()[0] + 1
@@ -92,8 +92,8 @@ class Statistics:
             names = ('return_mean', 'length_mean', 'success_rate', 'success_end_rate', 'filtered',
                      'interventions')
             values |= {name: float(value) for name, value in zip(names, columns)}
-        if self._some_terms:
-            means = np.mean([terms.mean(0) for terms in tuple(self._some_terms)], axis=0)
+        if self._term_means:
+            means = np.mean(tuple(self._term_means), axis=0)
             values |= {f'terms.{name}': float(v) for name, v in zip(self._names, means)}
         return values
 
