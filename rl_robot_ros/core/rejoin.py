@@ -7,7 +7,8 @@ last state.  What a recording does not tell: the policy's version and epoch (0 h
 person has labelled the episode as a success, and, for an effort set, which of its efforts was
 chosen.
 
-A partner that is missing costs the row, never the ones after it; :class:`Notes` counts why.
+A partner that is missing costs the row, and the next one: what is observed and rewarded may depend
+on the action before.  :class:`Notes` counts why.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ GAPS = 'gaps between two states'
 NO_START = 'states of an episode whose start is not in the bag'
 NO_END = 'rows that were open where the recording or the episode ends'
 SILENT = 'states that nobody answered'
+NO_PAST = 'rows before which it is not known what was done'
 
 
 class HeardState(NamedTuple):
@@ -150,6 +152,8 @@ class Rejoiner:
         self._goal = -1  # index of the goal that is pursued
         self._asked: Vector | None = None  # [N m or N] in the open row
         self._observed = -1  # stamp of the state that was observed last
+        self._opened = -1  # stamp of the state that was decided on last
+        self._past = True  # whether the action before that is known
 
     def rows(self, states: Sequence[HeardState]) -> NDArray[np.float64]:
         """
@@ -219,6 +223,7 @@ class Rejoiner:
             goal = self._goals[self._goal].goal
         self._recorder.begin(goal, states[0].position, states[0].velocity)
         self._observed = states[0].stamp
+        self._past = True
         return True
 
     def _first_goal(self, states: Sequence[HeardState], before: int) -> int:
@@ -241,6 +246,7 @@ class Rejoiner:
         """Open a row."""
         if not self._answered(state):
             self.notes.note(SILENT, state.stamp)
+            self._past = False  # whoever acted may have answered: the answer is not recorded
             return
         newest = self._newest_goal(following)
         if self._task.goal.size and newest > self._goal:
@@ -251,6 +257,7 @@ class Rejoiner:
             self._recorder.observe(state.position, state.velocity)
             self._observed = state.stamp
         self._asked = self._requests.get(state.stamp)
+        self._opened = state.stamp
         scale = self._task.robot.action_to_effort
         request = np.zeros(len(scale)) if self._asked is None else self._asked / scale
         self._recorder.decide(request, {}, state.stamp, 0, 0, False)
@@ -264,6 +271,7 @@ class Rejoiner:
         if state.stamp - before.stamp > GAP * self._period or command is None:
             self.notes.note(NO_COMMAND if command is None else GAPS, before.stamp)
             recorder.drop()
+            self._past = False
             return False
         if last:
             recorder.max_steps = recorder.steps + 1
@@ -275,5 +283,9 @@ class Rejoiner:
         self._observed = state.stamp
         if self._asked is None:
             step.row[self._request] = step.row[self._action]
-        self._rows.append(step.row)
+        if self._past:
+            self._rows.append(step.row)
+        else:
+            self.notes.note(NO_PAST, self._opened)
+        self._past = True
         return step.terminated or step.truncated

@@ -136,6 +136,10 @@ def test_rows_are_those_of_the_actor(mode, seed):
     assert success.sum() >= len(made) - len(tape.labelled), "a label is in nobody else's ear"
 
 
+def stamped(rows, layout):
+    return np.hstack([rows[:, layout.column(name)] for name in SAME])
+
+
 @FEW
 @given(seed=st.integers(0, 10**6), lost=st.sets(st.integers(0, COUNT - 1), max_size=20),
        kind=st.sampled_from(['states', 'commands', 'requests']))
@@ -148,10 +152,22 @@ def test_what_is_missing_costs_rows_and_is_counted(seed, lost, kind):
             getattr(tape, kind).pop(k * PERIOD, None)
     joined, notes = tape.rejoined()
     assert LAYOUT.check(joined) == '' and len(joined) <= len(tape.made())
-    reasons = {'states': {rejoin.GAPS, rejoin.NO_START, rejoin.NO_END},
-               'commands': {rejoin.NO_COMMAND, rejoin.NO_START, rejoin.NO_END},
-               'requests': {rejoin.SILENT, rejoin.NO_START, rejoin.NO_END}}[kind]
-    assert set(notes.counts) <= reasons
+    reason = {'states': rejoin.GAPS, 'commands': rejoin.NO_COMMAND,
+              'requests': rejoin.SILENT}[kind]
+    assert set(notes.counts) <= {reason, rejoin.NO_PAST, rejoin.NO_START, rejoin.NO_END}
+
+
+@pytest.mark.parametrize('mode', [LOCKSTEP, PACED])  # hardware does not say where episodes end
+@FEW
+@given(seed=st.integers(0, 10**6), late=st.integers(1, COUNT // 2),
+       kind=st.sampled_from(['commands', 'requests']))
+def test_a_recorder_that_hears_a_topic_late(mode, seed, late, kind):
+    tape = Tape(mode, seed)
+    for k in range(late):
+        getattr(tape, kind).pop(k * PERIOD, None)
+    made = {tuple(row[:2]): row for row in stamped(tape.made(), tape.graph.layout)}
+    for row in stamped(tape.rejoined()[0], LAYOUT):
+        assert (row == made.get(tuple(row[:2]), row)).all(), 'of the actor, or of no decision'
 
 
 def test_one_command_less_is_one_row_less():
