@@ -10,8 +10,10 @@ Hopper-v4 stand for Hopper-v5, and are made for a million steps.
 Ours are the same numbers where there is an option for them.  What there is none for: PPO's
 learning rate and clip stay constant, noise does not depend on the state (gSDE), exploration is
 ours.  Ours are given normalised observations, except for DQN: the zoo's learning rates belong to
-observations as they are.  `default` is the preset ``robot`` of SAC, which ships, with the learning
-rate of the zoo's Pendulum, and learning from the hundredth row on, as Stable-Baselines3 does.
+observations as they are.  Where the zoo scales rewards (Hopper), ours has what it always has:
+values in units of their spread.  `default` is the preset ``robot`` of SAC, which ships, with the
+learning rate of the zoo's Pendulum, and learning from the hundredth row on, as Stable-Baselines3
+does.
 
 Where there is no peer, the target is a public figure: `reward_threshold` of Gymnasium's registry
 is 475 for CartPole-v1 (REINFORCE), and 195 for CartPole-v0, the same with episodes of 200 steps,
@@ -156,5 +158,6 @@ SETUPS: dict[str, Setup] = {
         'Hopper-v5', 'ppo', 50_000, 5120, block=512, zoo=('Hopper-v5 ppo',), ours={
             'batch': 512, 'minibatch': 32, 'epochs': 5, 'gamma': 0.999, 'gae_lambda': 0.99,
             'lr': 9.80828e-5, 'lr_value': 9.80828e-5, 'entropy': 0.00229519, 'target_kl': 0.0,
-            'max_grad_norm': 0.7, 'initial_log_std': -2.0, 'hidden': (256, 256)}),
+            'max_grad_norm': 0.7, 'initial_log_std': -2.0, 'hidden': (256, 256),
+            'activation': 'relu'}),
 }

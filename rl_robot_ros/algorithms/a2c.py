@@ -57,7 +57,7 @@ class A2c(OnPolicy):
         obs, request = self.observe(rows, 'obs'), torch.from_numpy(
             rows[:, self.layout.column('request')]).float()
         self.critic.flat.grad, value_loss = self.critic_gradient(
-            self.critic.flat, obs, torch.from_numpy(returns[block.use]).float())
+            self.critic.flat, obs, self.targets(returns[block.use]))
         self.actor.flat.grad, details = self.actor_gradient(
             self.actor.flat, obs, request, torch.from_numpy(advantage[block.use]).float())
         loss, entropy = details.tolist()

@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.algorithms.base import Algorithm
+from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
 from rl_robot_ros.algorithms.networks import Adam
@@ -26,6 +27,7 @@ from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
 from rl_robot_ros.algorithms.networks import normalise
 from rl_robot_ros.algorithms.networks import Parameters
+from rl_robot_ros.algorithms.value_scale import ValueScale
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.policy import HALF_LOG_2PI
@@ -51,6 +53,10 @@ class OnPolicyConfig:
     lr: float = option(3e-4, 'learning rate of the policy', low=0.0, high=1.0)
     lr_value: float = option(1e-3, 'learning rate of the value', low=0.0, high=1.0)
     entropy: float = option(0.0, 'weight of the entropy bonus', low=0.0, high=10.0)
+    activation: str = option('tanh', 'of the hidden layers of both networks',
+                             choices=('tanh', 'relu'))
+    normalise_values: bool = option(True, 'let the value learn returns of mean 0 and variance 1, '
+                                    'for rewards of any scale')
     initial_log_std: float = option(-0.5, 'log standard deviation at the start', low=-5.0,
                                     high=2.0)
     max_policy_lag: int = option(1, 'rows of weights that are older by more are left out',
@@ -74,6 +80,7 @@ class OnPolicy(Algorithm):
         self.generator = torch.Generator().manual_seed(seed)
         self.rollout = Rollout(layout, config.max_policy_lag, self.partial)
         self.normaliser = Normaliser(layout.observation_size)
+        self.value_scale = ValueScale()
         self.updates = 0
 
         # A Gaussian's free log_std is one more "layer" at the end of the flat vector.
@@ -103,7 +110,7 @@ class OnPolicy(Algorithm):
         """Name the policy network: a Gaussian, or a categorical one for an effort set."""
         sizes = (observation_size, *config.hidden, choices or action_size)
         kind = 'categorical' if choices else 'gaussian'
-        return f'{kind} {"-".join(map(str, sizes))} tanh'
+        return f'{kind} {"-".join(map(str, sizes))} {config.activation}'
 
     @property
     def ready(self) -> bool:
@@ -153,7 +160,7 @@ class OnPolicy(Algorithm):
         return loss, loss.detach()
 
     def value(self, critic: Tensor, obs: Tensor) -> Tensor:
-        """Return the value, shape (N,)."""
+        """Return the value in units of `value_scale`, shape (N,)."""
         return mlp(obs, self.critic.views(critic), self.spec.activation).squeeze(1)
 
     def log_prob(self, actor: Tensor, obs: Tensor, request: Tensor) -> tuple[Tensor, Tensor]:
@@ -184,9 +191,24 @@ class OnPolicy(Algorithm):
     def values_of(self, rows: NDArray[np.float64]) -> tuple[Vector, Vector]:
         """Return the value of `obs` and of `next_obs`."""
         with torch.no_grad():
-            value, after = (self.value(self.critic.flat, self.observe(rows, name)).double()
-                            .numpy() for name in ('obs', 'next_obs'))
+            value, after = (self.value_scale.value(
+                self.value(self.critic.flat, self.observe(rows, name)).double()).numpy()
+                for name in ('obs', 'next_obs'))
         return value, after
+
+    def targets(self, returns: Vector) -> Tensor:
+        """
+        Return what the critic's network is to say for these returns.
+
+        :raises NonFiniteLoss: the networks' numbers cannot hold their squares.
+        """
+        wanted = torch.from_numpy(returns)
+        require_finite('square of returns', float(wanted.float().square().sum()))
+        if self.config.normalise_values:
+            weight, bias = self.critic.views(self.critic.flat)[-2:]
+            self.value_scale.take(wanted, weight, bias)
+            wanted = self.value_scale.output(wanted)
+        return wanted.float()
 
     def judge(self, block: Block, gae_lambda: float) -> tuple[Vector, Vector]:
         """Return the advantage of every row, and what its value should have been."""
@@ -216,6 +238,7 @@ class OnPolicy(Algorithm):
             'actor_adam': self.actor_adam.state_dict(),
             'critic_adam': self.critic_adam.state_dict(),
             'normaliser': self.normaliser.state_dict(),
+            'value_scale': self.value_scale.state_dict(),
             'generator': self.generator.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -229,6 +252,7 @@ class OnPolicy(Algorithm):
         self.actor_adam.load_state_dict(state['actor_adam'])
         self.critic_adam.load_state_dict(state['critic_adam'])
         self.normaliser.load_state_dict(state['normaliser'])
+        self.value_scale.load_state_dict(state['value_scale'])
         self.generator.set_state(state['generator'])
 
 

@@ -97,10 +97,10 @@ class Ppo(OnPolicy):
         :returns: loss, and the details of `actor_loss` with the critic's loss behind them.
         """
         actor, critic = self.halves(both)
-        obs, request, sent, advantage, returns = batch.split(self.widths, 1)
+        obs, request, sent, advantage, targets = batch.split(self.widths, 1)
         policy_loss, details = self.actor_loss(actor, obs, request, sent.squeeze(1),
                                                advantage.squeeze(1))
-        value_loss, alone = self.critic_loss(critic, obs, returns.squeeze(1))
+        value_loss, alone = self.critic_loss(critic, obs, targets.squeeze(1))
         return policy_loss + value_loss, torch.cat((details, alone.reshape(1)))
 
     def clip_norms(self, both: Tensor) -> Tensor:
@@ -128,7 +128,8 @@ class Ppo(OnPolicy):
         """Make `epochs` passes over the rows that may be used."""
         advantage, returns = self.judge(block, self.config.gae_lambda)
         use = block.use
-        data = self.data_of(block.rows[use], standardised(advantage, use)[use], returns[use])
+        data = self.data_of(block.rows[use], standardised(advantage, use)[use],
+                            self.targets(returns[use]))
         before = self.both.clone()
         try:
             return {**self._passes(data), 'return': float(returns[use].mean())}
@@ -137,11 +138,12 @@ class Ppo(OnPolicy):
             self.both.copy_(before)
             raise
 
-    def data_of(self, rows: NDArray[np.float64], advantage: Vector, returns: Vector) -> Tensor:
+    def data_of(self, rows: NDArray[np.float64], advantage: Vector, targets: Tensor) -> Tensor:
         """Return what a step needs of each row, side by side: one gather fetches a minibatch."""
         numbers = np.column_stack((rows[:, self.layout.column('request')],
-                                   self.cells(rows, 'log_prob'), advantage, returns))
-        return torch.cat((self.observe(rows, 'obs'), torch.from_numpy(numbers).float()), 1)
+                                   self.cells(rows, 'log_prob'), advantage))
+        return torch.cat((self.observe(rows, 'obs'), torch.from_numpy(numbers).float(),
+                          targets.unsqueeze(1)), 1)
 
     def _passes(self, data: Tensor) -> dict[str, float]:
         size, count = self.config.minibatch, len(data)

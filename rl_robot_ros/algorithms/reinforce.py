@@ -89,7 +89,7 @@ class Reinforce(OnPolicy):
         return {'actor_loss': loss, 'entropy': entropy, 'kl': kl}
 
     def _fit_value(self, rows: NDArray[np.float64], returns: Vector) -> dict[str, float]:
-        obs, wanted = self.observe(rows, 'obs'), torch.from_numpy(returns).float()
+        obs, wanted = self.observe(rows, 'obs'), self.targets(returns)
         for _ in range(self.config.value_steps):
             gradient, loss = self.critic_gradient(self.critic.flat, obs, wanted)
             require_finite('value loss', float(loss))

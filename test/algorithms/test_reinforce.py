@@ -163,6 +163,6 @@ def test_a_loss_without_bounds_stops_before_it_does_harm():
     rows[3, algorithm.layout.column('reward')] = 1e60
     algorithm.add(rows)
     before = algorithm.actor_weights()
-    with pytest.raises(NonFiniteLoss, match='value loss is'):
+    with pytest.raises(NonFiniteLoss, match='square of returns is'):
         algorithm.update()
     assert np.array_equal(before, algorithm.actor_weights())
