@@ -1,13 +1,16 @@
 """
-Wall clock from start to a success rate: four processes over DDS, and Stable-Baselines3's SAC.
+Wall clock and rows to a success rate: four processes over DDS, and Stable-Baselines3's SAC.
 
 Both learn arm7 reach from the first second of their processes, compilation included: ours as
 `rl-robot train` does, Stable-Baselines3 in process on the same environment (`env.py`, the same
 filter), with the same network, batch, discount and learning rates.  Every `--every` seconds each
 leaves its policy on disk.  Afterwards, outside of anybody's time, these policies are evaluated on
-the same unseen targets: the time of a run is that of its first policy that reaches `--success`.
+the same unseen targets: time and rows of a run are those of its first policy that reaches
+`--success`.  Rows are decisions, which are what Stable-Baselines3 calls steps.
 
     python benchmarks/wall_clock.py [--seeds 1 2 3] [--minutes 20] [--success 0.9]
+
+The two may be measured at different times and for different minutes: `--only ours`, `--only SB3`.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.env import RobotEnv
 from rl_robot_ros.in_process import run_episodes
+from rl_robot_ros.learning.metrics import read_metrics
 from rl_robot_ros.policy_file import load_policy
 
 ROBOT, TASK = 'arm7', 'reach'
@@ -46,8 +50,8 @@ def train_ours(folder: Path, seed: int, options: argparse.Namespace) -> None:
     process = subprocess.Popen(
         [sys.executable, '-m', 'rl_robot_ros.cli', 'train', '--robot', ROBOT, '--task', TASK,
          '--seed', str(seed), '--minutes', str(options.minutes), '--runs', str(folder),
-         '--name', 'run', '--episodes', '0', f'learner.checkpoint_period={options.every}'],
-        stdout=subprocess.DEVNULL)
+         '--name', 'run', '--episodes', '0', f'learner.checkpoint_period={options.every}',
+         *(['--preset', options.preset] if options.preset else [])], stdout=subprocess.DEVNULL)
     policy, seen = folder / 'run' / 'policy.safetensors', 0
     while process.poll() is None:
         time.sleep(0.5)
@@ -78,7 +82,7 @@ def sb3(folder: Path, seed: int, minutes: float, every: float, started: float) -
         now = time.time()
         if now >= due:
             due = now + every
-            model.policy.save(folder / f'{now - started:08.1f}.zip')
+            model.policy.save(folder / f'{now - started:08.1f}_{model.num_timesteps}.zip')
         return now < started + 60.0 * minutes
 
     model.learn(10**9, callback=tell)
@@ -107,11 +111,23 @@ def success_of_sb3(path: Path, env: RobotEnv) -> float:
     return float(np.mean(successes))
 
 
+def rows_of_ours(path: Path) -> int:
+    """Return how many rows one of our policies has learned from."""
+    metrics = read_metrics(path.parent / 'run' / 'metrics.csv')
+    return int(metrics['rows'][metrics['version'] <= load_policy(path).version].max(initial=0))
+
+
+def rows_of_sb3(path: Path) -> int:
+    """Return how many rows one of Stable-Baselines3's policies has learned from."""
+    return int(path.stem.split('_')[1])
+
+
 def measure(who: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Train once, then evaluate what was left on the way until it is good enough."""
-    train, judge, ending = {'ours': (train_ours, success_of_ours, 'safetensors'),
-                            'Stable-Baselines3': (train_sb3, success_of_sb3, 'zip')}[who]
-    best, reached = 0.0, None
+    train, judge, rows_of, ending = {
+        'ours': (train_ours, success_of_ours, rows_of_ours, 'safetensors'),
+        'SB3': (train_sb3, success_of_sb3, rows_of_sb3, 'zip')}[who.split()[0]]
+    best, reached, rows = 0.0, None, None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train(folder, seed, options)
@@ -119,9 +135,15 @@ def measure(who: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
         for path in sorted(folder.glob(f'*.{ending}')):
             best = max(best, judge(path, env))
             if best >= options.success:
-                reached = float(path.stem)
+                reached, rows = float(path.stem.split('_')[0]), rows_of(path)
                 break
-    return {'seconds': reached, 'best': best, 'minutes': options.minutes}
+    return {'seconds': reached, 'rows': rows, 'best': best, 'minutes': options.minutes}
+
+
+def middle(rows: list[dict[str, Any]], name: str) -> float:
+    """Return the median of seconds or rows; who never got there took its minutes at least."""
+    never = {'seconds': 60.0 * rows[0]['minutes'], 'rows': float('inf')}[name]
+    return statistics.median(never if row[name] is None else row[name] for row in rows)
 
 
 def main() -> None:
@@ -134,27 +156,32 @@ def main() -> None:
     parser.add_argument('--minutes', type=float, default=20.0, help='a run may take')
     parser.add_argument('--every', type=float, default=20.0, help='[s] between two policies')
     parser.add_argument('--success', type=float, default=0.9, help='rate to reach')
+    parser.add_argument('--preset', default='', help='of ours; its rows have lines of their own')
     options = parser.parse_args()
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     prepare_torch()
     table = Rows(options.results / 'wall_clock', options)
     lines, measured = [], []
-    middle: dict[str, float] = {}
-    for who in ('ours', 'Stable-Baselines3'):
-        rows = [table.get(f'{who}_{seed}', partial(measure, who, seed, options))
-                for seed in options.seeds if table.wants(f'{who}_{seed}')]
-        for seed, row in zip(options.seeds, rows):
-            time_taken = 'never' if row['seconds'] is None else f'{row["seconds"]:.0f}'
-            lines.append([who, str(seed), time_taken, f'{row["best"]:.0%}', f'{row["minutes"]:g}'])
-        if rows:  # who never got there took at least as long as it was given
-            middle[who] = statistics.median(row['seconds'] or 60.0 * row['minutes']
-                                            for row in rows)
-        measured += rows
-    print_table(['who', 'seed', f'seconds to {options.success:.0%}', 'best of its policies',
-                 'minutes given'], lines, measured)
-    if len(middle) == 2:
-        print(f'\nratio of medians {middle["ours"] / middle["Stable-Baselines3"]:.2f} '
-              '(at most that, where Stable-Baselines3 never got there)')
+    runs: dict[str, list[dict[str, Any]]] = {}
+    ours = f'ours {options.preset}'.strip()
+    for who in (ours, 'SB3'):
+        names = {seed: f'{who}_{seed}'.replace(' ', '_') for seed in options.seeds}
+        rows = {seed: table.get(name, partial(measure, who, seed, options)) if table.wants(name)
+                else table.known(name) for seed, name in names.items()}
+        found = {seed: row for seed, row in rows.items() if row}
+        for seed, row in found.items():
+            cells = ['never' if row[name] is None else f'{row[name]:.0f}'
+                     for name in ('seconds', 'rows')]
+            lines.append([who, str(seed), *cells, f'{row["best"]:.0%}', f'{row["minutes"]:g}'])
+        runs[who] = list(found.values())
+        measured += found.values()
+    print_table(['who', 'seed', f'seconds to {options.success:.0%}', 'rows',
+                 'best of its policies', 'minutes given'], lines, measured)
+    if all(runs.values()):
+        for name in ('seconds', 'rows'):
+            one, other = (middle(rows, name) for rows in runs.values())
+            print(f'\nratio of medians, {name}: {one / other:.2f}')
+        print('\nWho never got there counts as if it had at the end of its minutes.')
 
 
 if __name__ == '__main__':
