@@ -28,7 +28,7 @@ from results import peer
 from results import print_table
 from results import Rows
 from rl_robot_ros.algorithms.networks import prepare_torch
-from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.network import initial_weights
 from rl_robot_ros.core.policy import Policy
 
 OBS, ACTION, HIDDEN = 14, 7, 256

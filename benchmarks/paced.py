@@ -38,7 +38,7 @@ from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_nodes
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.dialogue import PACED
-from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.network import initial_weights
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.monitor import Monitor

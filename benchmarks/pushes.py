@@ -30,8 +30,8 @@ from results import Rows
 from rl_robot_ros import wire
 from rl_robot_ros.bringup import graph_environment
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import initial_weights
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import initial_weights
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.nodes.pusher import Pusher

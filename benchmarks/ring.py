@@ -28,7 +28,7 @@ import numpy as np
 from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_environment
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.network import initial_weights
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.env import RobotEnv
 from rl_robot_ros.policy_file import save_policy

@@ -34,7 +34,7 @@ from rl_robot_ros.bringup import Graph
 from rl_robot_ros.bringup import graph_nodes
 from rl_robot_ros.bringup import without_shared_memory
 from rl_robot_ros.core.dialogue import PACED
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.nodes.runtime import EXPERIENCE_QOS
 from rl_robot_ros.settings import LearnerConfig
 from rl_robot_ros.settings import Settings

@@ -12,7 +12,7 @@ from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.description import PolicyDescription
 from rl_robot_ros.core.files import write_atomically
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout

@@ -18,8 +18,8 @@ import numpy as np
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.description import PolicyDescription
 from rl_robot_ros.core.files import write_atomically
-from rl_robot_ros.core.policy import IMPORTED
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import IMPORTED
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.weights import WeightSet
 from safetensors import safe_open

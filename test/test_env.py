@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.transition import RowLayout

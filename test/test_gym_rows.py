@@ -7,7 +7,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
-from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.network import initial_weights
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import resolve
 

@@ -86,7 +86,7 @@ class Algorithm(ABC):
     def network(cls, config: Any, observation_size: int, action_size: int,
                 choices: int = 0) -> str:
         """
-        Name the policy network, see `core.policy`.
+        Name the policy network, see `core.network`.
 
         :param choices: size of the effort set where actions are discrete, else 0.
         :raises ValueError: where this algorithm can't do such actions.
@@ -121,7 +121,7 @@ class Algorithm(ABC):
 
     @abstractmethod
     def actor_weights(self) -> Vector:
-        """Return flat weights in the format of `core.policy`, normaliser included."""
+        """Return flat weights in the format of `core.network`, normaliser included."""
 
     @abstractmethod
     def exploration(self) -> tuple[str, float]:

@@ -37,7 +37,7 @@ from rl_robot_ros.algorithms.networks import normalise
 from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.memory.demonstrations import load_demonstrations
@@ -161,7 +161,7 @@ class BehaviorCloning(Algorithm):
         self.gradient(self.actor.flat, self._batch, self._mean, self._inverse_std)
 
     def actor_weights(self) -> Vector:
-        """Return the network that acts in the format of `core.policy`."""
+        """Return the network that acts in the format of `core.network`."""
         return self.normaliser.before(self.actor.flat.double().numpy())
 
     def exploration(self) -> tuple[str, float]:

@@ -28,7 +28,7 @@ from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.goals import GoalTask
 from rl_robot_ros.core.goals import lacks_goals
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
@@ -230,7 +230,7 @@ class OffPolicy(Algorithm):
                 'algorithm.critic_layer_norm')
 
     def actor_weights(self) -> Vector:
-        """Return the network that acts in the format of `core.policy`."""
+        """Return the network that acts in the format of `core.network`."""
         return self.normaliser.before(self.actor.flat.double().numpy())
 
     def explore(self) -> tuple[str, float]:

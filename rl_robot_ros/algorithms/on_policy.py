@@ -30,8 +30,8 @@ from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.algorithms.value_scale import ValueScale
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.policy import HALF_LOG_2PI
-from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
@@ -221,7 +221,7 @@ class OnPolicy(Algorithm):
     # -- what goes out, and what goes into a checkpoint ----------------------------------------
 
     def actor_weights(self) -> Vector:
-        """Return the actor in the format of `core.policy`."""
+        """Return the actor in the format of `core.network`."""
         return self.normaliser.before(self.actor.flat.double().numpy())
 
     def exploration(self) -> tuple[str, float]:

@@ -29,9 +29,9 @@ from rl_robot_ros.algorithms.exploration import Counts
 from rl_robot_ros.algorithms.exploration import EpsilonConfig
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.network import MAX_CELLS
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.policy import cell_of
-from rl_robot_ros.core.policy import MAX_CELLS
-from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 import torch
@@ -163,7 +163,7 @@ class QLearning(Algorithm):
                 'rows_dropped': float(self.dropped)}
 
     def actor_weights(self) -> Vector:
-        """Return grid and table in the format of `core.policy`."""
+        """Return grid and table in the format of `core.network`."""
         return np.concatenate((self.lower, self.inverse_width, self.table.ravel()))
 
     def exploration(self) -> tuple[str, float]:

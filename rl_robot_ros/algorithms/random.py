@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.network import initial_weights
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.transition import RowLayout
 

@@ -16,7 +16,7 @@ class PolicyContract:
     A learner states it as one line, :attr:`schema`; a policy that starts without weights adopts
     network, extra columns and effort set from the first line that fits its joints and observation.
 
-    :param network: `kind input-hidden-...-output activation`, see `core.policy`.
+    :param network: `kind input-hidden-...-output activation`, see `core.network`.
     :param joints: actuated joint names, in action order.
     :param observation: observation terms in order.
     :param extra: extra row columns the algorithm asks for, see `core.transition`.

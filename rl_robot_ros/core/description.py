@@ -42,8 +42,8 @@ from dataclasses import replace
 import math
 
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import IMPORTED
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import IMPORTED
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.policy import OBSERVATION_CLIP
 from rl_robot_ros.core.records import from_json
 from rl_robot_ros.core.records import to_json
@@ -133,7 +133,7 @@ class PolicyDescription:
 
     :param robot: name of the datasheet.
     :param task: name of its class.
-    :param network: see `core.policy`.
+    :param network: see `core.network`.
     :param joints: motors, in the order of the robot's effort vector.
     :param control_period: [s] between two joint states.
     :param decision_period: [s] between two actions.
@@ -180,7 +180,7 @@ class PolicyDescription:
                    Pursued(task.goal.kind, task.goal.size, task.goal.frame_id), margins)
 
     def with_normaliser(self, weights: Vector) -> PolicyDescription:
-        """Return the same with the normaliser of flat weights, see `core.policy`."""
+        """Return the same with the normaliser of flat weights, see `core.network`."""
         spec = NetworkSpec.parse(self.network)
         if spec.kind in (IMPORTED, 'table'):  # inside, or no normaliser but bins
             return self

@@ -26,7 +26,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.core.config import option
-from rl_robot_ros.core.policy import CHOOSING
+from rl_robot_ros.core.network import CHOOSING
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
 
@@ -60,7 +60,7 @@ class Gate:
     """
     See the module docstring.
 
-    :param network: of the weights, see `core.policy`.
+    :param network: of the weights, see `core.network`.
     :param trial: runs the episodes with flat weights and returns the mean return; the same
         episodes each time.  Takes seconds, in the learning thread.
     """

@@ -19,7 +19,7 @@ import numpy as np
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.exploration import DISCRETE
 from rl_robot_ros.core.exploration import ExplorationSpec
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.tally import Tally
 from rl_robot_ros.core.transition import RowLayout
@@ -39,7 +39,7 @@ class WeightSet:
     :param version: rises for ever, also across restarts of the learner.
     :param schema: `PolicyContract.schema` they were made for.
     :param digest: sha256 of the bytes, see :func:`digest_of`.
-    :param weights: flat weights, observation normaliser included, see `core.policy`.
+    :param weights: flat weights, observation normaliser included, see `core.network`.
     :param exploration: how to act in training, see `core.exploration`.
     :param exploration_scale: sigma or epsilon of that exploration.
     """

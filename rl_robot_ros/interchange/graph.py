@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.core.description import PolicyDescription
-from rl_robot_ros.core.policy import CHOOSING
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import CHOOSING
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.policy import OBSERVATION_CLIP
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
@@ -58,7 +58,7 @@ def build(description: PolicyDescription, weights: Vector, wide: bool = False) -
     """
     Return an ONNX model.
 
-    :param weights: flat weights, see `core.policy`.
+    :param weights: flat weights, see `core.network`.
     :param wide: take observations in double precision; a table always does, because a number at
         the edge of a bin must not fall into another one.
     :raises ValueError: ``onnx`` is not installed.

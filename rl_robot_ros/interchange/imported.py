@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from rl_robot_ros.core.description import Observed
 from rl_robot_ros.core.description import PolicyDescription
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.policy import Decision
-from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.core.spec import Vector

@@ -12,7 +12,7 @@ from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.decider import Maker
 from rl_robot_ros.core.description import Margins
 from rl_robot_ros.core.description import PolicyDescription
-from rl_robot_ros.core.policy import IMPORTED
+from rl_robot_ros.core.network import IMPORTED
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.row_trace import Trace
 from rl_robot_ros.core.spec import RobotSpec

@@ -14,7 +14,7 @@ from rl_robot_ros.core.description import Observed
 from rl_robot_ros.core.description import PER_JOINT
 from rl_robot_ros.core.description import PolicyDescription
 from rl_robot_ros.core.description import Pursued
-from rl_robot_ros.core.policy import IMPORTED
+from rl_robot_ros.core.network import IMPORTED
 from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.spec import Term

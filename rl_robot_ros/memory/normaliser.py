@@ -51,7 +51,7 @@ class Normaliser:
         return 1.0 / np.sqrt(self.squares / self.count + MIN_VARIANCE)
 
     def before(self, weights: Vector) -> Vector:
-        """Put the statistics in front of a network's weights, as `core.policy` has them."""
+        """Put the statistics in front of a network's weights, as `core.network` has them."""
         return np.concatenate((self.mean, self.inverse_std, weights))
 
     def state_dict(self) -> dict[str, Any]:

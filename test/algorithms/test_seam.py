@@ -8,7 +8,7 @@ import pytest
 from rl_robot_ros.algorithms.base import NonFiniteLoss
 from rl_robot_ros.core.config import resolve_config
 from rl_robot_ros.core.exploration import ExplorationSpec
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.resolve import names
 from rl_robot_ros.core.resolve import resolve

@@ -11,8 +11,8 @@ from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.flow import FlowConfig
-from rl_robot_ros.core.policy import initial_weights
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import initial_weights
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.spec import Goal
 from rl_robot_ros.core.spec import Outcome
 from rl_robot_ros.core.spec import RobotSpec

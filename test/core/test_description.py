@@ -12,7 +12,7 @@ from rl_robot_ros.core.compatibility import differences
 from rl_robot_ros.core.compatibility import remarks
 from rl_robot_ros.core.description import Margins
 from rl_robot_ros.core.description import PolicyDescription
-from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.network import initial_weights
 from rl_robot_ros.core.spec import Term
 
 UNITS = ('rad', 'm')

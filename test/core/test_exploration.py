@@ -12,8 +12,8 @@ from rl_robot_ros.core.exploration import ExplorationSpec
 from rl_robot_ros.core.exploration import Explorer
 from rl_robot_ros.core.exploration import NUMBERS
 from rl_robot_ros.core.exploration import OrnsteinUhlenbeck
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.policy import EXPLORATIONS
-from rl_robot_ros.core.policy import NetworkSpec
 from rl_robot_ros.core.policy import Policy
 
 NETWORK = 'gaussian 2-2 tanh'

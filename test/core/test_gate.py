@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rl_robot_ros.core.gate import Gate
 from rl_robot_ros.core.gate import GateConfig
-from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.network import initial_weights
 
 NETWORK = 'deterministic 3-8-2 relu'
 CHOICES = 'values 3-8-4 relu'

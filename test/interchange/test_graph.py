@@ -6,10 +6,10 @@ import pytest
 from rl_robot_ros.core.contract import PolicyContract
 from rl_robot_ros.core.description import PolicyDescription
 from rl_robot_ros.core.effort_sets import effort_set
-from rl_robot_ros.core.policy import CHOOSING
-from rl_robot_ros.core.policy import initial_weights
-from rl_robot_ros.core.policy import KINDS
-from rl_robot_ros.core.policy import NetworkSpec
+from rl_robot_ros.core.network import CHOOSING
+from rl_robot_ros.core.network import initial_weights
+from rl_robot_ros.core.network import KINDS
+from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.spec import Term
 from rl_robot_ros.env import make_task

@@ -15,7 +15,7 @@ from real_graph import running
 from rl_robot_ros import cli
 from rl_robot_ros.bags import BagReader
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.policy import initial_weights
+from rl_robot_ros.core.network import initial_weights
 from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.core.weights import WeightSet
 from rl_robot_ros.env import make_task
