@@ -10,10 +10,10 @@ Hopper-v4 stand for Hopper-v5, and are made for a million steps.
 Ours are the same numbers where there is an option for them.  What there is none for: PPO's
 learning rate and clip stay constant, noise does not depend on the state (gSDE), exploration is
 ours.  Ours are given normalised observations, except for DQN: the zoo's learning rates belong to
-observations as they are.  Where the zoo scales rewards (Hopper), ours has what it always has:
-values in units of their spread.  `default` is the preset ``robot`` of SAC, which ships, with the
-learning rate of the zoo's Pendulum, and learning from the hundredth row on, as Stable-Baselines3
-does.
+observations as they are.  Where the zoo scales rewards (`normalize`, Hopper), ours learns values
+in units of their spread, which is how it ships, elsewhere not.  `default` is the preset ``robot``
+of SAC, which ships, with the learning rate of the zoo's Pendulum, and learning from the hundredth
+row on, as Stable-Baselines3 does.
 
 Where there is no peer, the target is a public figure: `reward_threshold` of Gymnasium's registry
 is 475 for CartPole-v1 (REINFORCE), and 195 for CartPole-v0, the same with episodes of 200 steps,
@@ -118,7 +118,7 @@ SETUPS: dict[str, Setup] = {
     'cart_pole_ppo': Setup(
         'CartPole-v1', 'ppo', 100_000, 4096, 475.0, copies=8, block=32, zoo=('CartPole-v1 ppo',),
         ours={'batch': 256, 'minibatch': 256, 'epochs': 20, 'gamma': 0.98, 'gae_lambda': 0.8,
-              'lr': 1e-3, 'lr_value': 1e-3, 'target_kl': 0.0}),
+              'lr': 1e-3, 'lr_value': 1e-3, 'target_kl': 0.0, 'normalise_values': False}),
     'cart_pole_dqn': Setup(
         'CartPole-v1', 'dqn', 50_000, 2048, 475.0, block=256, zoo=('CartPole-v1 dqn',),
         ours={'lr': 2.3e-3, 'batch': 64, 'capacity': 100_000, 'learning_starts': 1000,
@@ -127,7 +127,7 @@ SETUPS: dict[str, Setup] = {
     'cart_pole_a2c': Setup(
         'CartPole-v1', 'a2c', 500_000, 20_000, 475.0, copies=8, block=5, zoo=('CartPole-v1 a2c',),
         ours={'batch': 40, 'gamma': 0.99, 'gae_lambda': 1.0, 'lr': 7e-4, 'lr_value': 7e-4,
-              'normalise_advantages': False}),
+              'normalise_advantages': False, 'normalise_values': False}),
     'mountain_car_dqn': Setup(
         'MountainCar-v0', 'dqn', 120_000, 10_000, -110.0, block=16, zoo=('MountainCar-v0 dqn',),
         ours={'lr': 4e-3, 'batch': 128, 'capacity': 10_000, 'learning_starts': 1000,
@@ -146,7 +146,8 @@ SETUPS: dict[str, Setup] = {
         'Pendulum-v1', 'ppo', 100_000, 8192, -200.0, copies=4, block=1024,
         zoo=('Pendulum-v1 ppo',), ours={
             'batch': 4096, 'minibatch': 64, 'epochs': 10, 'gamma': 0.9, 'gae_lambda': 0.95,
-            'lr': 1e-3, 'lr_value': 1e-3, 'target_kl': 0.0, 'initial_log_std': 0.0}),
+            'lr': 1e-3, 'lr_value': 1e-3, 'target_kl': 0.0, 'initial_log_std': 0.0,
+            'normalise_values': False}),
     'reacher_default': Setup('Reacher-v5', 'sac', 10_000, 1000, -6.0, 'robot', SAC,
                              zoo=('Reacher-v5 sac',)),
     'reacher_sac': Setup('Reacher-v5', 'sac', 10_000, 1000, -6.0, ours=PLAIN_SAC,
