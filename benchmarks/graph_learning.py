@@ -109,11 +109,10 @@ def main() -> None:
 
     def all_of(name: str, where: str, seeds: list[int]) -> list[dict[str, Any]]:
         """Return the rows of all seeds; those that are not to be measured may be missing."""
-        keys = {seed: f'{name}_{where}_{seed}'.replace(' ', '_') for seed in seeds}
-        found = [table.get(key, partial(measure, name, seed, where == 'process', options.episodes))
-                 if options.where in ('both', where) else table.known(key)
-                 for seed, key in keys.items()]
-        return [row for row in found if row]
+        return table.all_of({
+            f'{name}_{where}_{seed}'.replace(' ', '_'):
+            partial(measure, name, seed, where == 'process', options.episodes)
+            for seed in seeds}, options.where in ('both', where))
 
     lines, measured = [], []
     for name in CASES:

@@ -152,21 +152,20 @@ def main() -> None:
     prepare_torch()
     rows = Rows(options.results / 'learning', options)
 
-    def all_of(name: str, run: Callable[[int], dict[str, Any]], show: bool) -> list[Any]:
-        """Return the rows of all seeds; those that are only shown may be missing."""
-        found = [rows.known(f'{name}_seed{seed}') if show else
-                 rows.get(f'{name}_seed{seed}', partial(run, seed)) for seed in options.seeds]
-        return [row for row in found if row]
+    def all_of(name: str, run: Callable[[int], dict[str, Any]], measured: bool) -> list[Any]:
+        """Return the rows of all seeds."""
+        return rows.all_of({f'{name}_seed{seed}': partial(run, seed) for seed in options.seeds},
+                           measured)
 
     lines, measured = [], []
     for name, setup in SETUPS.items():
         if not rows.wants(name):
             continue
         ours = all_of(f'{name}_ours', partial(run_ours, setup),
-                      options.who in ('peers', 'nobody'))
+                      options.who in ('ours', 'all'))
         chance = rows.get(f'{setup.env}_random', partial(run_random, setup))['return']
         peers = {peer: all_of(f'{peer.replace(" ", "_")}_sb3_{setup.steps}',
-                              partial(run_theirs, setup, peer), options.who in ('ours', 'nobody'))
+                              partial(run_theirs, setup, peer), options.who in ('peers', 'all'))
                  for peer in setup.zoo}
         found = {peer: theirs for peer, theirs in peers.items() if theirs} or {'': []}
         for peer, theirs in found.items():

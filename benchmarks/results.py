@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from collections.abc import Mapping
 from importlib import import_module
 import json
 from pathlib import Path
@@ -73,6 +74,13 @@ class Rows:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json({**measure(), 'machine': machine()}, path)
         return json.loads(path.read_text())
+
+    def all_of(self, measures: Mapping[str, Callable[[], dict[str, Any]]],
+               measured: bool) -> list[dict[str, Any]]:
+        """Return the rows of these names; what is missing is measured, or else left out."""
+        found = [self.get(name, measure) if measured else self.known(name)
+                 for name, measure in measures.items()]
+        return [row for row in found if row]
 
     def known(self, name: str) -> dict[str, Any] | None:
         """Return a row that was measured before, if it was."""

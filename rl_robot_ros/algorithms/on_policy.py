@@ -30,6 +30,7 @@ from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.algorithms.value_scale import ValueScale
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
+from rl_robot_ros.core.network import ACTIVATIONS
 from rl_robot_ros.core.network import NetworkSpec
 from rl_robot_ros.core.policy import HALF_LOG_2PI
 from rl_robot_ros.core.spec import Term
@@ -54,7 +55,7 @@ class OnPolicyConfig:
     lr_value: float = option(1e-3, 'learning rate of the value', low=0.0, high=1.0)
     entropy: float = option(0.0, 'weight of the entropy bonus', low=0.0, high=10.0)
     activation: str = option('tanh', 'of the hidden layers of both networks',
-                             choices=('tanh', 'relu'))
+                             choices=ACTIVATIONS)
     normalise_values: bool = option(True, 'let the value learn returns of mean 0 and variance 1, '
                                     'for rewards of any scale')
     initial_log_std: float = option(-0.5, 'log standard deviation at the start', low=-5.0,

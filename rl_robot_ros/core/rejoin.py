@@ -152,8 +152,7 @@ class Rejoiner:
         self._goal = -1  # index of the goal that is pursued
         self._asked: Vector | None = None  # [N m or N] in the open row
         self._observed = -1  # stamp of the state that was observed last
-        self._opened = -1  # stamp of the state that was decided on last
-        self._past = True  # whether the action before that is known
+        self._past = True  # whether the action before the open row is known
 
     def rows(self, states: Sequence[HeardState]) -> NDArray[np.float64]:
         """
@@ -257,7 +256,6 @@ class Rejoiner:
             self._recorder.observe(state.position, state.velocity)
             self._observed = state.stamp
         self._asked = self._requests.get(state.stamp)
-        self._opened = state.stamp
         scale = self._task.robot.action_to_effort
         request = np.zeros(len(scale)) if self._asked is None else self._asked / scale
         self._recorder.decide(request, {}, state.stamp, 0, 0, False)
@@ -280,12 +278,12 @@ class Rejoiner:
         step = recorder.judge(state.position, state.velocity, applied)
         if step.row is None:
             return False
-        self._observed = state.stamp
         if self._asked is None:
             step.row[self._request] = step.row[self._action]
         if self._past:
             self._rows.append(step.row)
         else:
-            self.notes.note(NO_PAST, self._opened)
+            self.notes.note(NO_PAST, self._observed)  # nothing was observed since the decision
         self._past = True
+        self._observed = state.stamp
         return step.terminated or step.truncated
