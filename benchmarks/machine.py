@@ -5,6 +5,9 @@ from pathlib import Path
 import platform
 import time
 
+# Peers are told to learn on the CPU; ours would take a GPU that it finds.
+os.environ['CUDA_VISIBLE_DEVICES'] = ''
+
 
 def machine() -> str:
     """Return processor, cores, Python and date in one line."""

@@ -21,7 +21,6 @@ from rl_robot_ros.algorithms.on_policy import OnPolicyConfig
 from rl_robot_ros.algorithms.on_policy import standardised
 from rl_robot_ros.core.config import option
 from rl_robot_ros.memory.rollout import Block
-import torch
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,11 @@ class A2c(OnPolicy):
         if self.config.normalise_advantages:
             advantage = standardised(advantage, block.use)
         rows = block.rows[block.use]
-        obs, request = self.observe(rows, 'obs'), torch.from_numpy(
-            rows[:, self.layout.column('request')]).float()
+        obs, request = self.observe(rows, 'obs'), self.requested(rows)
         self.critic.flat.grad, value_loss = self.critic_gradient(
             self.critic.flat, obs, self.targets(returns[block.use]))
         self.actor.flat.grad, details = self.actor_gradient(
-            self.actor.flat, obs, request, torch.from_numpy(advantage[block.use]).float())
+            self.actor.flat, obs, request, self.on_device(advantage[block.use]))
         loss, entropy = details.tolist()
         require_finite('value loss', float(value_loss))
         require_finite('policy loss', loss)

@@ -27,6 +27,9 @@ from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
+from rl_robot_ros.algorithms.device import DEVICES
+from rl_robot_ros.algorithms.device import find_device
+from rl_robot_ros.algorithms.device import MEANING
 from rl_robot_ros.algorithms.exploration import Counts
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import COMPILE
@@ -62,6 +65,7 @@ class BehaviorCloningConfig:
                            high=50_000_000)
     compile: str = option(  # noqa: A003
         'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
+    device: str = option('auto', MEANING, choices=DEVICES)
 
     def __post_init__(self) -> None:
         """Check what no single range can say; raises ValueError."""
@@ -83,12 +87,12 @@ class BehaviorCloning(Algorithm):
         self.normaliser = Normaliser(layout.observation_size)
         self.counts = Counts(layout)
         self.digest = self._read(config.demonstrations)
+        self.device = find_device(config.device)
         self.generator = torch.Generator().manual_seed(seed)
-        self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator)
+        self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator, self.device)
         self.adam = Adam([self.actor.flat], config.lr)
-        self.gradient = GradientFunction(self.loss, config.compile)
+        self.gradient = GradientFunction(self.loss, config.compile, device=self.device)
         self._memory = torch.from_numpy(self.replay.data)
-        self._batch = torch.zeros(config.batch, self._memory.shape[1])
         self._refresh_normaliser()
 
     def _read(self, path: str) -> str:
@@ -124,8 +128,9 @@ class BehaviorCloning(Algorithm):
         self.counts.add(rows)
 
     def _refresh_normaliser(self) -> None:
-        self._mean = torch.from_numpy(self.normaliser.mean).float()
-        self._inverse_std = torch.from_numpy(self.normaliser.inverse_std).float()
+        self._mean, self._inverse_std = (
+            torch.from_numpy(part).float().to(self.device)
+            for part in (self.normaliser.mean, self.normaliser.inverse_std))
 
     # -- the loss: tensors in, (loss, details) out, nothing else touched -----------------------
 
@@ -147,9 +152,8 @@ class BehaviorCloning(Algorithm):
     def update(self) -> dict[str, float]:
         """Learn from one batch."""
         indices = torch.randint(self.replay.size, (self.config.batch,), generator=self.generator)
-        torch.index_select(self._memory, 0, indices, out=self._batch)
-        gradient, loss = self.gradient(self.actor.flat, self._batch, self._mean,
-                                       self._inverse_std)
+        batch = self._memory.index_select(0, indices).to(self.device)
+        gradient, loss = self.gradient(self.actor.flat, batch, self._mean, self._inverse_std)
         require_finite('imitation loss', float(loss))
         self.actor.flat.grad = gradient
         self.adam.advance()
@@ -158,11 +162,12 @@ class BehaviorCloning(Algorithm):
 
     def prepare(self) -> None:
         """Compile the gradient on an empty batch; changes no parameter and no random state."""
-        self.gradient(self.actor.flat, self._batch, self._mean, self._inverse_std)
+        batch = torch.zeros(self.config.batch, self._memory.shape[1], device=self.device)
+        self.gradient(self.actor.flat, batch, self._mean, self._inverse_std)
 
     def actor_weights(self) -> Vector:
         """Return the network that acts in the format of `core.network`."""
-        return self.normaliser.before(self.actor.flat.double().numpy())
+        return self.normaliser.before(self.actor.flat.cpu().double().numpy())
 
     def exploration(self) -> tuple[str, float]:
         """Do what the policy thinks best."""

@@ -68,10 +68,10 @@ class Dqn(OffPolicy):
     def __init__(self, contract: PolicyContract, layout: RowLayout, config: DqnConfig,
                  seed: int) -> None:
         super().__init__(contract, layout, config, seed)
-        self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator)
+        self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator, self.device)
         self.target = self.actor.flat.clone()
         self.adam = Adam([self.actor.flat], config.lr)
-        self.gradient = GradientFunction(self.loss, config.compile)
+        self.gradient = GradientFunction(self.loss, config.compile, device=self.device)
 
     @classmethod
     def network(cls, config: DqnConfig, observation_size: int, action_size: int,

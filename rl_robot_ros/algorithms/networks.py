@@ -25,6 +25,7 @@ import shutil
 from types import FunctionType
 from typing import Any
 
+from rl_robot_ros.algorithms.device import CPU
 from rl_robot_ros.core.policy import OBSERVATION_CLIP
 import torch
 from torch import Tensor
@@ -63,17 +64,20 @@ class Parameters:
     :param shapes: shape of each weight and bias, in order.
     :param generator: source of the initial values: uniform in +-1/sqrt(fan_in) (LeCun 1998), which
         is also PyTorch's default for linear layers.
+    :param device: where they are.
     """
 
-    def __init__(self, shapes: Shapes, generator: torch.Generator) -> None:
+    def __init__(self, shapes: Shapes, generator: torch.Generator,
+                 device: torch.device = CPU) -> None:
         self.shapes = tuple(shapes)
         self.sizes = [math.prod(shape) for shape in self.shapes]
-        self.flat = torch.zeros(sum(self.sizes))
+        flat = torch.zeros(sum(self.sizes))
         bound = 0.0
-        for i, view in enumerate(self.views(self.flat)):
+        for i, view in enumerate(self.views(flat)):
             if i % 2 == 0:  # a matrix; the bias after it shares its bound
                 bound = 1.0 / math.sqrt(view.shape[-2])
             view.uniform_(-bound, bound, generator=generator)
+        self.flat = flat.to(device)
 
     def views(self, flat: Tensor) -> list[Tensor]:
         """Return the layers as views of `flat`, which has the layout of these parameters."""
@@ -174,7 +178,8 @@ class Adam(torch.optim.Adam):
             for flat in group['params']:
                 state = self.state[flat]
                 if not state:
-                    state |= {'step': torch.zeros(()), 'exp_avg': torch.zeros_like(flat),
+                    state |= {'step': torch.zeros((), device=flat.device),
+                              'exp_avg': torch.zeros_like(flat),
                               'exp_avg_sq': torch.zeros_like(flat)}
                 state['step'] += 1.0
                 torch._fused_adam_(
@@ -183,7 +188,7 @@ class Adam(torch.optim.Adam):
                     weight_decay=0.0, eps=group['eps'], maximize=False)
 
 
-def _compiled(function: Gradient) -> Gradient:
+def _compiled(function: Gradient, device: torch.device) -> Gradient:
     def fused(*arguments: Tensor) -> tuple[Tensor, Tensor]:
         return function(*arguments)
 
@@ -192,7 +197,8 @@ def _compiled(function: Gradient) -> Gradient:
     own = FunctionType(fused.__code__.replace(), fused.__globals__, closure=fused.__closure__)
     # cpp_wrapper: one C++ file per graph instead of one per kernel compiles in less than half the
     # time, and a call costs less.
-    return torch.compile(own, dynamic=False, fullgraph=True, options={'cpp_wrapper': True})
+    return torch.compile(own, dynamic=False, fullgraph=True,
+                         options={'cpp_wrapper': device == CPU})
 
 
 class GradientFunction:
@@ -203,11 +209,13 @@ class GradientFunction:
     :param compile_: ``on``, ``off``, or ``auto``: compile where there is a C++ compiler, and fall
         back to the same loss uncompiled where compilation fails.
     :param finish: is given the gradient and returns what becomes of it, in the same graph.
+    :param device: where all its arguments will be.
     :raises ValueError: unknown `compile_`.
     """
 
     def __init__(self, loss: Callable[..., tuple[Tensor, Tensor]], compile_: str,
-                 finish: Callable[[Tensor], Tensor] = lambda gradient: gradient) -> None:
+                 finish: Callable[[Tensor], Tensor] = lambda gradient: gradient,
+                 device: torch.device = CPU) -> None:
         if compile_ not in COMPILE:
             raise ValueError(f'compile: got {compile_!r}, allowed are {", ".join(COMPILE)}')
         self._loss, self._finish = loss, finish
@@ -221,7 +229,7 @@ class GradientFunction:
                 raw, details = gradient(*arguments)
                 return finish(raw), details
 
-            self._function = _compiled(finished)
+            self._function = _compiled(finished, device)
 
     def __call__(self, *arguments: Tensor) -> tuple[Tensor, Tensor]:
         """Return (gradient as one flat vector, details)."""

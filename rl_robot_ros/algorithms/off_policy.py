@@ -20,6 +20,9 @@ from rl_robot_ros.algorithms.base import NonFiniteLoss
 from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
+from rl_robot_ros.algorithms.device import DEVICES
+from rl_robot_ros.algorithms.device import find_device
+from rl_robot_ros.algorithms.device import MEANING
 from rl_robot_ros.algorithms.exploration import Counts
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import COMPILE
@@ -71,6 +74,7 @@ class OffPolicyConfig:
                                  'from, see docs/demonstrations.md; empty: none')
     compile: str = option(  # noqa: A003
         'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
+    device: str = option('auto', MEANING, choices=DEVICES)
 
     def __post_init__(self) -> None:
         """Check what no single range can say; raises ValueError."""
@@ -107,6 +111,7 @@ class OffPolicy(Algorithm):
         self.config, self.network_name = config, contract.network
         self.spec = NetworkSpec.parse(contract.network)
         self.observation_size, self.action_size = layout.observation_size, layout.action_size
+        self.device = find_device(config.device)
         self.generator = torch.Generator().manual_seed(seed)
         self.replay = Replay(layout, config.capacity, getattr(config, 'learn_from', 'request'),
                              discrete=bool(contract.efforts))
@@ -117,7 +122,8 @@ class OffPolicy(Algorithm):
         self._seed, self._discrete = seed, bool(contract.efforts)
         self._hindsight: Hindsight | None = None
         self._memory = torch.from_numpy(self.replay.data)
-        self._batch = torch.zeros(config.batch, self._memory.shape[1])
+        self._drawn = torch.zeros(config.batch, self._memory.shape[1])
+        self._batch = self._drawn.to(self.device)  # on the CPU, the same tensor
         self._details: dict[str, float] = {}
         self._demonstrated: Tensor | None = None
         self._digest = ''
@@ -193,23 +199,30 @@ class OffPolicy(Algorithm):
             self.normaliser.add(rows[:, self.replay.layout.column('obs')])
 
     def _refresh_normaliser(self) -> None:
-        self._mean = torch.from_numpy(self.normaliser.mean).float()
-        self._inverse_std = torch.from_numpy(self.normaliser.inverse_std).float()
+        self._mean, self._inverse_std = (
+            torch.from_numpy(part).float().to(self.device)
+            for part in (self.normaliser.mean, self.normaliser.inverse_std))
 
     def sample(self) -> None:
         """Draw a batch of rows into `_batch`; demonstrations, if any, make its first half."""
-        count, out = self.config.batch, self._batch
+        count, out = self.config.batch, self._drawn
         if self._demonstrated is not None:
             count, out = self._sample_demonstrated(self._demonstrated)
         indices = torch.randint(self.replay.size, (count,), generator=self.generator)
         torch.index_select(self._memory, 0, indices, out=out)
+        if self._batch is not self._drawn:
+            self._batch.copy_(self._drawn)
+
+    def noise(self, *shape: int) -> Tensor:
+        """Draw normal noise."""
+        return torch.randn(*shape, generator=self.generator).to(self.device)
 
     def _sample_demonstrated(self, rows: Tensor) -> tuple[int, Tensor]:
         """Draw the first half of the batch; returns how long the rest is, and the rest."""
         half = self.config.batch // 2
         indices = torch.randint(len(rows), (half,), generator=self.generator)
-        torch.index_select(rows, 0, indices, out=self._batch[:half])
-        return self.config.batch - half, self._batch[half:]
+        torch.index_select(rows, 0, indices, out=self._drawn[:half])
+        return self.config.batch - half, self._drawn[half:]
 
     def require_sound(self, loss: float, value: float) -> None:
         """
@@ -231,7 +244,7 @@ class OffPolicy(Algorithm):
 
     def actor_weights(self) -> Vector:
         """Return the network that acts in the format of `core.network`."""
-        return self.normaliser.before(self.actor.flat.double().numpy())
+        return self.normaliser.before(self.actor.flat.cpu().double().numpy())
 
     def explore(self) -> tuple[str, float]:
         """Return kind and scale of the exploration after the first update."""

@@ -21,6 +21,9 @@ from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
+from rl_robot_ros.algorithms.device import DEVICES
+from rl_robot_ros.algorithms.device import find_device
+from rl_robot_ros.algorithms.device import MEANING
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
@@ -62,6 +65,7 @@ class OnPolicyConfig:
                                     high=2.0)
     max_policy_lag: int = option(1, 'rows of weights that are older by more are left out',
                                  unit='versions', low=0, high=1000)
+    device: str = option('auto', MEANING, choices=DEVICES)
 
     def __post_init__(self) -> None:
         """Check what no single range can say; raises ValueError."""
@@ -78,6 +82,7 @@ class OnPolicy(Algorithm):
                  seed: int) -> None:
         self.config, self.network_name, self.layout = config, contract.network, layout
         self.spec = NetworkSpec.parse(contract.network)
+        self.device = find_device(config.device)
         self.generator = torch.Generator().manual_seed(seed)
         self.rollout = Rollout(layout, config.max_policy_lag, self.partial)
         self.normaliser = Normaliser(layout.observation_size)
@@ -86,11 +91,13 @@ class OnPolicy(Algorithm):
 
         # A Gaussian's free log_std is one more "layer" at the end of the flat vector.
         free = [(1, self.spec.action_size)] * (self.spec.kind == 'gaussian')
-        self.actor = Parameters([*mlp_shapes(self.spec.sizes), *free], self.generator)
+        self.actor = Parameters([*mlp_shapes(self.spec.sizes), *free], self.generator,
+                                self.device)
         self.layers = 2 * (len(self.spec.sizes) - 1)
         if free:
             self.actor.views(self.actor.flat)[-1].fill_(config.initial_log_std)
-        self.critic = Parameters(mlp_shapes((*self.spec.sizes[:-1], 1)), self.generator)
+        self.critic = Parameters(mlp_shapes((*self.spec.sizes[:-1], 1)), self.generator,
+                                 self.device)
         # One after the other in one vector, so that one call can have both.
         self.both = torch.cat((self.actor.flat, self.critic.flat))
         self.actor.flat, self.critic.flat = self.halves(self.both)
@@ -183,7 +190,15 @@ class OnPolicy(Algorithm):
         """Normalise the observations in column `name` as the policy does."""
         return normalise(*(torch.from_numpy(part) for part in (
             rows[:, self.layout.column(name)], self.normaliser.mean,
-            self.normaliser.inverse_std))).float()
+            self.normaliser.inverse_std))).float().to(self.device)
+
+    def requested(self, rows: NDArray[np.float64]) -> Tensor:
+        """Return what the policy chose, shape (N, action_size)."""
+        return self.on_device(rows[:, self.layout.column('request')])
+
+    def on_device(self, numbers: NDArray[np.float64]) -> Tensor:
+        """Bring numbers to where the networks are."""
+        return torch.from_numpy(numbers).float().to(self.device)
 
     def cells(self, rows: NDArray[np.float64], name: str) -> Vector:
         """Return the column `name` of one number, shape (N,)."""
@@ -193,7 +208,7 @@ class OnPolicy(Algorithm):
         """Return the value of `obs` and of `next_obs`."""
         with torch.no_grad():
             value, after = (self.value_scale.value(
-                self.value(self.critic.flat, self.observe(rows, name)).double()).numpy()
+                self.value(self.critic.flat, self.observe(rows, name)).cpu().double()).numpy()
                 for name in ('obs', 'next_obs'))
         return value, after
 
@@ -209,7 +224,7 @@ class OnPolicy(Algorithm):
             weight, bias = self.critic.views(self.critic.flat)[-2:]
             self.value_scale.take(wanted, weight, bias)
             wanted = self.value_scale.output(wanted)
-        return wanted.float()
+        return wanted.float().to(self.device)
 
     def judge(self, block: Block, gae_lambda: float) -> tuple[Vector, Vector]:
         """Return the advantage of every row, and what its value should have been."""
@@ -223,7 +238,7 @@ class OnPolicy(Algorithm):
 
     def actor_weights(self) -> Vector:
         """Return the actor in the format of `core.network`."""
-        return self.normaliser.before(self.actor.flat.double().numpy())
+        return self.normaliser.before(self.actor.flat.cpu().double().numpy())
 
     def exploration(self) -> tuple[str, float]:
         """Explore as the policy itself does."""

@@ -84,7 +84,7 @@ class Ppo(OnPolicy):
         request = layout.column('request')
         # Numbers in each part of a row of `data_of`.
         self.widths = self.spec.sizes[0], request.stop - request.start, 1, 1, 1
-        self.gradient = GradientFunction(self.loss, config.compile, self.clip_norms)
+        self.gradient = GradientFunction(self.loss, config.compile, self.clip_norms, self.device)
 
     def loss(self, both: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
         """
@@ -142,7 +142,7 @@ class Ppo(OnPolicy):
         """Return what a step needs of each row, side by side: one gather fetches a minibatch."""
         numbers = np.column_stack((rows[:, self.layout.column('request')],
                                    self.cells(rows, 'log_prob'), advantage))
-        return torch.cat((self.observe(rows, 'obs'), torch.from_numpy(numbers).float(),
+        return torch.cat((self.observe(rows, 'obs'), self.on_device(numbers),
                           targets.unsqueeze(1)), 1)
 
     def _passes(self, data: Tensor) -> dict[str, float]:
@@ -152,6 +152,7 @@ class Ppo(OnPolicy):
             # All minibatches are of one size: the last rows of a pass wait for the next one, and
             # where there are too few for one minibatch, some come twice.
             order = torch.randperm(max(count, size), generator=self.generator) % count
+            order = order.to(self.device)
             for at in range(0, len(order) - size + 1, size):
                 details = self._step(data.index_select(0, order[at:at + size]))
                 steps += 1
@@ -174,7 +175,8 @@ class Ppo(OnPolicy):
 
     def prepare(self) -> None:
         """Compile the gradient on an empty minibatch; changes no parameter."""
-        self.gradient(self.both, torch.zeros(self.config.minibatch, sum(self.widths)))
+        self.gradient(self.both, torch.zeros(self.config.minibatch, sum(self.widths),
+                                             device=self.device))
 
 
 ALGORITHM = Ppo

@@ -76,11 +76,10 @@ class Reinforce(OnPolicy):
         return returns, advantage
 
     def _improve(self, rows: NDArray[np.float64], advantage: Vector) -> dict[str, float]:
-        obs = self.observe(rows, 'obs')
-        request = torch.from_numpy(rows[:, self.layout.column('request')]).float()
-        sent = torch.from_numpy(self.cells(rows, 'log_prob')).float()
+        obs, request = self.observe(rows, 'obs'), self.requested(rows)
+        sent = self.on_device(self.cells(rows, 'log_prob'))
         self.actor.flat.grad, details = self.actor_gradient(
-            self.actor.flat, obs, request, torch.from_numpy(advantage).float())
+            self.actor.flat, obs, request, self.on_device(advantage))
         loss, entropy = details.tolist()
         require_finite('policy loss', loss)
         self.actor_adam.advance()

@@ -82,17 +82,18 @@ class Sac(OffPolicy):
                  seed: int) -> None:
         super().__init__(contract, layout, config, seed)
         critic_sizes = (self.observation_size + self.action_size, *config.hidden, 1)
-        self.critic = Parameters(stacked_shapes(2, critic_sizes), self.generator)
-        self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator)
+        self.critic = Parameters(stacked_shapes(2, critic_sizes), self.generator, self.device)
+        self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator, self.device)
         self.actor.views(self.actor.flat)[-1][:, self.action_size:] += config.initial_log_std
         self.target = self.critic.flat.clone()
-        self.log_alpha = torch.full((), math.log(config.initial_alpha))
+        self.log_alpha = torch.full((), math.log(config.initial_alpha), device=self.device)
         self.critic_adam = Adam([self.critic.flat], config.lr_critic)
         self.actor_adam = Adam([
             {'params': [self.actor.flat], 'lr': config.lr_actor},
             {'params': [self.log_alpha], 'lr': config.lr_alpha}])
-        self.critic_gradient = GradientFunction(self.critic_loss, config.compile)
-        self.actor_gradient = GradientFunction(self.actor_loss, config.compile)
+        self.critic_gradient, self.actor_gradient = (
+            GradientFunction(loss, config.compile, device=self.device)
+            for loss in (self.critic_loss, self.actor_loss))
 
     @classmethod
     def network(cls, config: SacConfig, observation_size: int, action_size: int,
@@ -152,7 +153,7 @@ class Sac(OffPolicy):
     def update(self) -> dict[str, float]:
         """Update the critics once, every `actor_every` times also actor and temperature."""
         self.sample()
-        noise = torch.randn(2, self.config.batch, self.action_size, generator=self.generator)
+        noise = self.noise(2, self.config.batch, self.action_size)
         self._update_critic(noise[0])
         self.counts.updates += 1
         if self.counts.updates % self.config.actor_every == 0:
@@ -177,15 +178,16 @@ class Sac(OffPolicy):
         loss, log_prob = details.tolist()
         require_finite('actor loss', loss)
         # d/d(log_alpha) of -log_alpha * (log_prob + target_entropy), as in the authors' code.
-        self.log_alpha.grad = torch.tensor(-log_prob + self.config.target_entropy
-                                           * self.action_size)
+        surplus = self.config.target_entropy * self.action_size - log_prob
+        self.log_alpha.grad = torch.full_like(self.log_alpha, surplus)
         self.actor_adam.advance()
         self._details.update(actor_loss=loss, entropy=-log_prob, alpha=float(alpha))
 
     def prepare(self) -> None:
         """Compile both gradients on an empty batch; changes no parameter and no random state."""
         shared = (self._batch, self._mean, self._inverse_std)
-        tail = (self.log_alpha.exp(), torch.zeros(self.config.batch, self.action_size))
+        noise = torch.zeros(self.config.batch, self.action_size, device=self.device)
+        tail = (self.log_alpha.exp(), noise)
         state = self.generator.get_state()
         self.critic_gradient(self.critic.flat, *shared, self.target, self.actor.flat, *tail,
                              *self._masks(2))
@@ -197,7 +199,7 @@ class Sac(OffPolicy):
         if not self.config.dropout:
             return ()
         shape = (count, 2, self.config.batch, sum(self.config.hidden))
-        return tuple(dropout_mask(shape, self.config.dropout, self.generator))
+        return tuple(dropout_mask(shape, self.config.dropout, self.generator).to(self.device))
 
     # -- what goes into a checkpoint -----------------------------------------------------------
 

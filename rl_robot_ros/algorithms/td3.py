@@ -72,13 +72,15 @@ class Td3(OffPolicy):
                  seed: int) -> None:
         super().__init__(contract, layout, config, seed)
         critic_sizes = (self.observation_size + self.action_size, *config.hidden, 1)
-        self.critic = Parameters(stacked_shapes(self.critics, critic_sizes), self.generator)
-        self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator)
+        self.critic = Parameters(stacked_shapes(self.critics, critic_sizes), self.generator,
+                                 self.device)
+        self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator, self.device)
         self.target, self.target_actor = self.critic.flat.clone(), self.actor.flat.clone()
         self.critic_adam = Adam([self.critic.flat], config.lr_critic)
         self.actor_adam = Adam([self.actor.flat], config.lr_actor)
-        self.critic_gradient = GradientFunction(self.critic_loss, config.compile)
-        self.actor_gradient = GradientFunction(self.actor_loss, config.compile)
+        self.critic_gradient, self.actor_gradient = (
+            GradientFunction(loss, config.compile, device=self.device)
+            for loss in (self.critic_loss, self.actor_loss))
 
     @classmethod
     def network(cls, config: Any, observation_size: int, action_size: int,
@@ -138,7 +140,7 @@ class Td3(OffPolicy):
     def update(self) -> dict[str, float]:
         """Update the critics once, every `actor_every` times also actor and targets."""
         self.sample()
-        noise = torch.randn(self.config.batch, self.action_size, generator=self.generator)
+        noise = self.noise(self.config.batch, self.action_size)
         shared = (self._batch, self._mean, self._inverse_std)
         self.critic.flat.grad, details = self.critic_gradient(
             self.critic.flat, *shared, self.target, self.target_actor, noise)
@@ -160,7 +162,7 @@ class Td3(OffPolicy):
     def prepare(self) -> None:
         """Compile both gradients on an empty batch; changes no parameter and no random state."""
         shared = (self._batch, self._mean, self._inverse_std)
-        noise = torch.zeros(self.config.batch, self.action_size)
+        noise = torch.zeros(self.config.batch, self.action_size, device=self.device)
         self.critic_gradient(self.critic.flat, *shared, self.target, self.target_actor, noise)
         self.actor_gradient(self.actor.flat, *shared, self.critic.flat)
 

@@ -76,7 +76,9 @@ class Checkpoints:
             if hashlib.sha256(payload).digest() != data[:DIGEST_BYTES]:
                 tell(f'{path} is damaged and is skipped')
                 continue
-            state: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
+            # It may come from a machine with a GPU.
+            state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location='cpu',
+                                               weights_only=True)
             return state
         if self.files():
             raise ValueError(f'there is no intact checkpoint in {self.folder}; delete the damaged '

@@ -75,7 +75,7 @@ def test_gradient_without_compiler():
     assert not at.requires_grad and not function.compiled
 
 
-def broken(_):
+def broken(*_):
     def function(*arguments):
         raise RuntimeError('Python.h: No such file')
     return function
