@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3])
+    parser.add_argument('--settings', nargs='+', choices=SETTINGS, default=[*SETTINGS])
     parser.add_argument('--runs', type=Path, default=Path('runs'))
     parser.add_argument('--robot', default='arm7')
     parser.add_argument('--algorithm', default='sac')
@@ -38,7 +39,7 @@ def main() -> None:
           'at the end |')
     print('|---|---|---|---|---|---|---|')
     rates: dict[str, list[float]] = {}
-    for name, value in SETTINGS.items():
+    for name in options.settings:
         for seed in options.seeds:
             run = options.runs / f'{options.robot}_{options.algorithm}_{name}_seed{seed}'
             if not (run / 'evaluation.json').exists():
@@ -46,7 +47,8 @@ def main() -> None:
                     sys.executable, '-m', 'rl_robot_ros.cli', 'train', '--in-process',
                     '--robot', options.robot, '--task', 'reach', '--preset', 'sparse',
                     '--algorithm', options.algorithm, '--minutes', str(options.minutes),
-                    '--seed', str(seed), '--runs', str(options.runs), '--name', run.name, value,
+                    '--seed', str(seed), '--runs', str(options.runs), '--name', run.name,
+                    SETTINGS[name],
                     *options.values], check=True, stdout=sys.stderr)
             report = json.loads((run / 'evaluation.json').read_text())
             metrics = read_metrics(run / 'metrics.csv')
