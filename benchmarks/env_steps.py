@@ -4,7 +4,8 @@ Environment steps per second from end to end: acting, the arm with its safety fi
 arm7 reach in process, ours as `rl-robot train --in-process` does it, Stable-Baselines3 on the same
 environment (`env.py`, the same filter) with the same networks and batches.  Each measurement is a
 process of its own that counts after learning has begun; contenders take turns, and each round is
-kept.  Stable-Baselines3 runs with one and with two threads of torch, and the better one counts.
+kept.  Stable-Baselines3 runs with one and with two threads of torch, and the better one counts;
+what it makes of two environments, each in a process, is there to compare with ours in two.
 
 =========== ======================================================================================
 case        what is equal for all
@@ -13,7 +14,7 @@ case        what is equal for all
 `ppo`       two networks of 2 x 64 tanh, 2048 rows, ten passes in minibatches of 64
 =========== ======================================================================================
 
-"beside": a second process acts while this one learns, `in_process.actors=1`.
+"beside": as many processes act while this one learns, `in_process.actors`.
 
     pip install stable-baselines3==2.9.2
     python benchmarks/env_steps.py [--rounds 3] [--seconds 20]
@@ -46,8 +47,10 @@ EQUAL: dict[str, dict[str, Any]] = {
             'algorithm.minibatch': 64, 'algorithm.target_kl': 0.0, 'sync.rows': 2048}}
 BEGIN = {'sac': 1500, 'ppo': 4096}  # environment steps after which time counts
 GOALS = {'sac': '>= 1.75', 'ppo': '>= 4.3'}
-CONTENDERS = {'ours': ('ours', 0), 'ours, beside': ('ours', 1),
-              'Stable-Baselines3': ('sb3', 1), 'Stable-Baselines3, 2 threads': ('sb3', 2)}
+CONTENDERS = {'ours': ('ours', 0), 'ours, beside': ('ours', 1), 'ours, 2 beside': ('ours', 2),
+              'Stable-Baselines3': ('sb3', 1), 'Stable-Baselines3, 2 threads': ('sb3', 2),
+              'Stable-Baselines3, 2 environments': ('sb3_beside', 2)}
+PEERS = ('Stable-Baselines3', 'Stable-Baselines3, 2 threads')  # the better one counts
 
 
 class Stopwatch:
@@ -93,15 +96,17 @@ def ours(case: str, actors: int, watch: Stopwatch) -> None:
         raise RuntimeError(failure)
 
 
-def sb3(case: str, threads: int, watch: Stopwatch) -> None:
-    """Train Stable-Baselines3."""
+def sb3(case: str, threads: int, watch: Stopwatch, count: int = 1) -> None:
+    """Train Stable-Baselines3, with `count` environments."""
     peer('torch').set_num_threads(threads)
     options: dict[str, Any] = {
         'sac': {'batch_size': 256, 'learning_starts': 1000, 'buffer_size': 500_000,
                 'policy_kwargs': {'net_arch': [256, 256]}},
-        'ppo': {'n_steps': 2048, 'batch_size': 64, 'n_epochs': 10,
+        'ppo': {'n_steps': 2048 // count, 'batch_size': 64, 'n_epochs': 10,
                 'policy_kwargs': {'net_arch': [64, 64]}}}[case]
-    env = RobotEnv.make('arm7', 'reach')
+    make = partial(RobotEnv.make, 'arm7', 'reach')
+    env = make() if count == 1 else \
+        peer('stable_baselines3.common.vec_env').SubprocVecEnv([make] * count)
     model = getattr(peer('stable_baselines3'), case.upper())(
         'MlpPolicy', env, seed=1, device='cpu', gamma=0.98, **options)
     # Between two updates of PPO nothing but acting happens: only whole rounds may count.
@@ -112,6 +117,11 @@ def sb3(case: str, threads: int, watch: Stopwatch) -> None:
         return bool(steps % every) or not watch.over(steps)
 
     model.learn(10**9, callback=tell)
+
+
+def sb3_beside(case: str, count: int, watch: Stopwatch) -> None:
+    """Train Stable-Baselines3 with environments in processes of their own."""
+    sb3(case, 1, watch, count)
 
 
 def rate(case: str, name: str, seconds: float) -> float:
@@ -132,8 +142,7 @@ def measure(case: str, seconds: float) -> dict[str, Any]:
 def lines_of(case: str, rounds: list[dict[str, Any]]) -> list[list[str]]:
     """Return the lines of one case: medians, and medians of the ratios inside the rounds."""
     lines = []
-    theirs = [max(found for name, found in turn['rates'].items() if name.startswith('Stable'))
-              for turn in rounds]
+    theirs = [max(turn['rates'][name] for name in PEERS) for turn in rounds]
     for name in CONTENDERS:
         rates = [turn['rates'][name] for turn in rounds]
         ratios = [ours / best for ours, best in zip(rates, theirs)]
@@ -148,7 +157,7 @@ def main() -> None:
     if sys.argv[1:2] == ['one']:
         case, who, number, seconds = sys.argv[2:]
         watch = Stopwatch(BEGIN[case], float(seconds))
-        {'ours': ours, 'sb3': sb3}[who](case, int(number), watch)
+        {'ours': ours, 'sb3': sb3, 'sb3_beside': sb3_beside}[who](case, int(number), watch)
         print(watch.rate)
         return
     parser = make_parser(__doc__, rounds=3)

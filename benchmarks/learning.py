@@ -109,8 +109,9 @@ def gain_ratio(ours: Sequence[float], theirs: Sequence[float], chance: float) ->
     count = len(ours)
 
     def statistic(values: Any) -> Any:
-        return (interquartile_mean(values[..., :count]) - chance) / (
-            interquartile_mean(values[..., count:]) - chance)
+        with np.errstate(divide='ignore'):  # a peer that gains nothing is beaten without bound
+            return (interquartile_mean(values[..., :count]) - chance) / (
+                interquartile_mean(values[..., count:]) - chance)
 
     found = stratified_bootstrap([np.array(ours), np.array(theirs)], statistic)
     interval = f' [{float(found.low):.2f}, {float(found.high):.2f}]'

@@ -53,12 +53,17 @@ def test_a_line_has_the_peer_that_it_is_about(program):
     # One seed has no interval.
     line = learning.line_of('pendulum_default', 'Pendulum-v1 tqc', [run], [worse] * 2, -1100.0)
     assert line[5] == '1.11'
+    helpless = {**worse, 'return': -1100.0}
+    line = learning.line_of('pendulum_default', 'Pendulum-v1 tqc', [run] * 2, [helpless] * 2,
+                            -1100.0)
+    assert line[5] == 'inf [inf, inf]'
 
 
 def test_the_better_number_of_threads_counts_in_each_round(program):
     env_steps = program('env_steps')
     rounds = [{'rates': dict(zip(env_steps.CONTENDERS, rates))}
-              for rates in ((20.0, 30.0, 10.0, 5.0), (40.0, 20.0, 10.0, 20.0))]
+              for rates in ((20.0, 30.0, 25.0, 10.0, 5.0, 90.0),
+                            (40.0, 20.0, 30.0, 10.0, 20.0, 90.0))]
     lines = env_steps.lines_of('sac', rounds)
     assert [line[2:] for line in lines[:2]] == [['30', '2.00 (2.00 to 2.00)', '>= 1.75'],
                                                 ['25', '2.00 (1.00 to 3.00)', '>= 1.75']]
