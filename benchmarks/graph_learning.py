@@ -7,7 +7,9 @@ the spread of the seeds in process, widened by the interval of the evaluation th
 
     python benchmarks/graph_learning.py [--only ppo] [--seeds 1 2 3] [--where graph]
 
-Wall time is that of the graph alone, if nothing else is running; in process it does not count.
+Policy and learner wait for each other however long it takes (`sync.timeout=0`): what else the
+machine does shall change seconds, not returns.  Wall time is that of the graph alone, if nothing
+else is running; in process it does not count.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class Case(NamedTuple):
         periods = Settings.resolve({'robot': self.robot,
                                     'task': self.task}).make_task().robot.decision_periods
         return ['--algorithm', algorithm.split()[0], '--robot', self.robot, '--task', self.task,
-                '--steps', str(self.rows * periods), *self.values]
+                '--steps', str(self.rows * periods), 'sync.timeout=0', *self.values]
 
 
 CASES = {
