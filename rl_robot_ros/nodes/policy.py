@@ -278,7 +278,7 @@ class PolicyNode(RobotNode):
         elif 0.0 < self.flow.config.timeout < now - self._waiting_since:
             self.counts['learner_timeouts'] += 1
             self.warn('learner', f'no push from the learner for {self.flow.config.timeout} s, '
-                                 'running on (parameter sync.timeout)')
+                                 'running on; if it is slow, raise sync.timeout')
             actor.give_up_waiting()
 
     def _stale(self) -> bool:
