@@ -27,9 +27,8 @@ from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
-from rl_robot_ros.algorithms.device import DEVICES
+from rl_robot_ros.algorithms.device import device_option
 from rl_robot_ros.algorithms.device import find_device
-from rl_robot_ros.algorithms.device import MEANING
 from rl_robot_ros.algorithms.exploration import Counts
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import COMPILE
@@ -65,7 +64,7 @@ class BehaviorCloningConfig:
                            high=50_000_000)
     compile: str = option(  # noqa: A003
         'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
-    device: str = option('auto', MEANING, choices=DEVICES)
+    device: str = device_option()
 
     def __post_init__(self) -> None:
         """Check what no single range can say; raises ValueError."""

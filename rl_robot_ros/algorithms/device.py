@@ -8,15 +8,21 @@ on the CPU, so that a seed draws the same rows and the same noise wherever it le
 from __future__ import annotations
 
 import logging
+from typing import Any
 
+from rl_robot_ros.core.config import option
 import torch
 
 CPU = torch.device('cpu')
 ACCELERATOR = 'cuda'
-DEVICES = ('auto', 'cpu', ACCELERATOR)
-MEANING = 'where networks learn: auto is cuda where that works; policies act on the CPU'
 
 logger = logging.getLogger(__name__)
+
+
+def device_option() -> Any:
+    """Return the option `device` of everything that learns networks."""
+    return option('auto', 'where networks learn: auto is cuda where that works; policies act on '
+                  'the CPU', choices=('auto', 'cpu', 'cuda'))
 
 
 def find_device(name: str) -> torch.device:

@@ -21,9 +21,8 @@ from rl_robot_ros.algorithms.base import Algorithm
 from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
-from rl_robot_ros.algorithms.device import DEVICES
+from rl_robot_ros.algorithms.device import device_option
 from rl_robot_ros.algorithms.device import find_device
-from rl_robot_ros.algorithms.device import MEANING
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
@@ -65,7 +64,7 @@ class OnPolicyConfig:
                                     high=2.0)
     max_policy_lag: int = option(1, 'rows of weights that are older by more are left out',
                                  unit='versions', low=0, high=1000)
-    device: str = option('auto', MEANING, choices=DEVICES)
+    device: str = device_option()
 
     def __post_init__(self) -> None:
         """Check what no single range can say; raises ValueError."""
