@@ -4,6 +4,7 @@ Every algorithm through the graph over DDS, beside the same training in process.
 One run of `rl-robot train` per seed, with the four processes, and as many in process; everything
 else is equal.  The question is whether the graph costs learning: its final return shall lie within
 the spread of the seeds in process, widened by the interval of the evaluation that it comes from.
+All policies are evaluated in process, on the same targets.
 
     python benchmarks/graph_learning.py [--only ppo] [--seeds 1 2 3] [--where graph]
 
@@ -41,12 +42,17 @@ class Case(NamedTuple):
     rows: int
     values: tuple[str, ...] = ()  # parameters besides
 
+    @property
+    def steps(self) -> int:
+        """Return control periods."""
+        periods: int = Settings.resolve({'robot': self.robot,
+                                         'task': self.task}).make_task().robot.decision_periods
+        return self.rows * periods
+
     def command(self, algorithm: str) -> list[str]:
         """Return the arguments of `rl-robot train` that name it."""
-        periods = Settings.resolve({'robot': self.robot,
-                                    'task': self.task}).make_task().robot.decision_periods
         return ['--algorithm', algorithm.split()[0], '--robot', self.robot, '--task', self.task,
-                '--steps', str(self.rows * periods), 'sync.timeout=0', *self.values]
+                '--steps', str(self.steps), '--minutes', '60', 'sync.timeout=0', *self.values]
 
 
 CASES = {
@@ -63,19 +69,24 @@ CASES = {
 }
 
 
+def call(*arguments: str) -> None:
+    """Run `rl-robot`; raises RuntimeError where it fails."""
+    found = subprocess.run([sys.executable, '-m', 'rl_robot_ros.cli', *arguments], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if found.returncode:
+        raise RuntimeError(f'rl-robot {" ".join(arguments)}: {found.stdout[-2000:]}')
+
+
 def measure(algorithm: str, seed: int, in_process: bool, episodes: int) -> dict[str, Any]:
     """Train and evaluate once."""
     with tempfile.TemporaryDirectory() as folder:
-        started = time.monotonic()
-        found = subprocess.run(
-            [sys.executable, '-m', 'rl_robot_ros.cli', 'train',
-             *CASES[algorithm].command(algorithm), '--seed', str(seed), '--runs', folder,
-             '--name', 'run', '--episodes', str(episodes), *['--in-process'] * in_process],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if found.returncode:
-            raise RuntimeError(f'{algorithm}: {found.stdout[-2000:]}')
-        run = Path(folder) / 'run'
+        started, run = time.monotonic(), Path(folder) / 'run'
+        call('train', *CASES[algorithm].command(algorithm), '--seed', str(seed), '--runs', folder,
+             '--name', run.name, '--episodes', '0', *['--in-process'] * in_process)
+        call('evaluate', str(run), '--episodes', str(episodes), '--in-process')
         metrics = read_metrics(run / 'metrics.csv')
+        if metrics['steps'][-1] < CASES[algorithm].steps:
+            raise RuntimeError(f'{algorithm}: its time was over before its steps')
         report = json.loads((run / 'evaluation.json').read_text())
     low, high = report['intervals']['return_mean']
     return {'rows': int(metrics['rows'][-1]), 'updates': int(metrics['updates'][-1]),
