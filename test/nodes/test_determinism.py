@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 from real_graph import rows_on_disk
 from real_graph import running
+from rl_robot_ros.algorithms.networks import prepare_torch
 from rl_robot_ros.env import RobotEnv
 from rl_robot_ros.in_process import make_session
 from rl_robot_ros.policy_file import load_policy
 from rl_robot_ros.runs import find_config
 from rl_robot_ros.settings import Settings
+import torch
 
 
 def learned_in_process(run, folder):
     """Return the last weights of a session that is given the rows of a run, block by block."""
+    prepare_torch()  # as the learner does: sums of two threads have other last bits
     settings = Settings.resolve({**find_config(run), 'learner.run': str(folder)})
     session = make_session(settings)
     rows, size = rows_on_disk(run), settings.values['sync.rows']
@@ -49,6 +52,14 @@ def replayed(run):
         found.append(env.row)
     cells = np.r_[column('reward'), column('action'), column('next_obs')]
     return episode[:, cells], np.array(found)[:, cells]
+
+
+@pytest.fixture(autouse=True)
+def same_threads():
+    """Take back the number of threads that a learner in this process has asked for."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.timeout(600)
