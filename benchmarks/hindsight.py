@@ -48,8 +48,7 @@ def main() -> None:
                     '--robot', options.robot, '--task', 'reach', '--preset', 'sparse',
                     '--algorithm', options.algorithm, '--minutes', str(options.minutes),
                     '--seed', str(seed), '--runs', str(options.runs), '--name', run.name,
-                    SETTINGS[name],
-                    *options.values], check=True, stdout=sys.stderr)
+                    SETTINGS[name], *options.values], check=True, stdout=sys.stderr)
             report = json.loads((run / 'evaluation.json').read_text())
             metrics = read_metrics(run / 'metrics.csv')
             rates.setdefault(name, []).append(report['success_rate'])

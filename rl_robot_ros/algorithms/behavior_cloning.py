@@ -29,6 +29,7 @@ from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
 from rl_robot_ros.algorithms.device import device_option
 from rl_robot_ros.algorithms.device import find_device
+from rl_robot_ros.algorithms.device import to_tensor
 from rl_robot_ros.algorithms.exploration import Counts
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import COMPILE
@@ -127,9 +128,8 @@ class BehaviorCloning(Algorithm):
         self.counts.add(rows)
 
     def _refresh_normaliser(self) -> None:
-        self._mean, self._inverse_std = (
-            torch.from_numpy(part).float().to(self.device)
-            for part in (self.normaliser.mean, self.normaliser.inverse_std))
+        self._mean = to_tensor(self.normaliser.mean, self.device)
+        self._inverse_std = to_tensor(self.normaliser.inverse_std, self.device)
 
     # -- the loss: tensors in, (loss, details) out, nothing else touched -----------------------
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from numpy.typing import NDArray
 from rl_robot_ros.core.config import option
 import torch
+from torch import Tensor
 
 CPU = torch.device('cpu')
 ACCELERATOR = 'cuda'
@@ -48,3 +50,8 @@ def find_device(name: str) -> torch.device:
                            reason)
         return CPU
     return ones.device
+
+
+def to_tensor(numbers: NDArray[Any], device: torch.device) -> Tensor:
+    """Bring numbers to where networks learn, in single precision as these."""
+    return torch.from_numpy(numbers).float().to(device)

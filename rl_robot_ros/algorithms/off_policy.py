@@ -22,6 +22,7 @@ from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
 from rl_robot_ros.algorithms.device import device_option
 from rl_robot_ros.algorithms.device import find_device
+from rl_robot_ros.algorithms.device import to_tensor
 from rl_robot_ros.algorithms.exploration import Counts
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import COMPILE
@@ -198,9 +199,8 @@ class OffPolicy(Algorithm):
             self.normaliser.add(rows[:, self.replay.layout.column('obs')])
 
     def _refresh_normaliser(self) -> None:
-        self._mean, self._inverse_std = (
-            torch.from_numpy(part).float().to(self.device)
-            for part in (self.normaliser.mean, self.normaliser.inverse_std))
+        self._mean = to_tensor(self.normaliser.mean, self.device)
+        self._inverse_std = to_tensor(self.normaliser.inverse_std, self.device)
 
     def sample(self) -> None:
         """Draw a batch of rows into `_batch`; demonstrations, if any, make its first half."""

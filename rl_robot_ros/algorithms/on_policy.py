@@ -23,6 +23,7 @@ from rl_robot_ros.algorithms.base import require_network
 from rl_robot_ros.algorithms.base import require_widths
 from rl_robot_ros.algorithms.device import device_option
 from rl_robot_ros.algorithms.device import find_device
+from rl_robot_ros.algorithms.device import to_tensor
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
@@ -197,7 +198,7 @@ class OnPolicy(Algorithm):
 
     def on_device(self, numbers: NDArray[np.float64]) -> Tensor:
         """Bring numbers to where the networks are."""
-        return torch.from_numpy(numbers).float().to(self.device)
+        return to_tensor(numbers, self.device)
 
     def cells(self, rows: NDArray[np.float64], name: str) -> Vector:
         """Return the column `name` of one number, shape (N,)."""
