@@ -233,12 +233,14 @@ def test_a_target_is_followed_between_decisions(new_import):
 
 
 def test_it_acts_in_the_graph(tmp_path, new_import):
-    """The policy node runs the model, behind the filter."""
+    """The policy node runs the model, behind the filter; who listens hears all from the start."""
     folder = new_import()[3]
     parameters = {'mode': 'evaluate', 'sync.enabled': False, 'task.success_time': 0.5,
                   'task.max_episode_steps': 200,
                   'policy.checkpoint': str(folder / 'policy.safetensors')}
-    with running(tmp_path, parameters, ('mujoco_sim', 'safety_filter', 'policy')) as graph:
+    with running(tmp_path, parameters, ('mujoco_sim', 'safety_filter', 'policy'), True) as graph:
         graph.until('episodes', lambda: graph.value('policy', 'episodes') >= 2)
         assert graph.value('policy', 'version') == 1
         assert graph.value('policy', 'rows_incomplete') == 0
+        layout = graph.monitor.layout
+        assert graph.monitor.take_rows()[0][0, layout.column('seq').start] == 0

@@ -32,5 +32,5 @@ class PersonServices:
                           response: Trigger.Response) -> Trigger.Response:
         response.success = self._label()
         response.message = ('the open row is marked, the episode ends with it' if response.success
-                            else 'no row is open: the policy is not acting')
+                            else 'no row is open: the policy is not acting, or between episodes')
         return response

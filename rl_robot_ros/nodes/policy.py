@@ -23,6 +23,7 @@ from rl_robot_ros.core.decider import Maker
 from rl_robot_ros.core.dialogue import ActorConfig
 from rl_robot_ros.core.dialogue import Command
 from rl_robot_ros.core.dialogue import HARDWARE
+from rl_robot_ros.core.dialogue import LOCKSTEP
 from rl_robot_ros.core.dialogue import State
 from rl_robot_ros.core.episode import Recorder
 from rl_robot_ros.core.flow import Flow
@@ -100,8 +101,7 @@ class PolicyNode(RobotNode):
         self.goals = GoalTopics(self, self.task, self._on_goal)
         self.create_service(SetParametersAtomically, 'policy/set_weights', self._on_weights)
         self.create_service(Trigger, 'policy/resend', self._on_resend)
-        PersonServices(self, self.store, lambda: self.actor is not None
-                       and self.actor.label_success())
+        PersonServices(self, self.store, lambda: bool(self.actor and self.actor.label_success()))
         self.every(0.1, self._watch)
 
     def _change_mode(self, config: ActorConfig) -> str:
@@ -177,15 +177,15 @@ class PolicyNode(RobotNode):
             self.warn(f'state {error.kind}', f'joint_states refused: {error}')
             return
         stamp = wire.stamp_of(message.header.stamp)
+        mode, episode = wire.parse_mark(message.header.frame_id)
         if self.actor is None:
-            if not self.store.schema or not self._heard():
+            if not self.store.schema or not self._heard(mode):
                 return
             self.actor = self._start_actor(stamp)
             self.actor.on_weights()
             if self._early_goal is not None:
                 self.actor.on_goal(self._early_goal)
         start = time.monotonic()
-        mode, episode = wire.parse_mark(message.header.frame_id)
         if mode == HARDWARE:
             age = 1e-9 * (self.get_clock().now().nanoseconds - stamp)
             self.timing.note('observation_age', age)
@@ -198,9 +198,9 @@ class PolicyNode(RobotNode):
         self.timing.mark(start)
         self.timing.note('answer', time.monotonic() - start)
 
-    def _heard(self) -> bool:
+    def _heard(self, mode: str) -> bool:
         """Wait for a reader of our first rows, so that none is lost while DDS finds it."""
-        return (self.experience.heard or bool(self.config.checkpoint)
+        return (self.experience.heard or bool(self.config.checkpoint) and mode != LOCKSTEP
                 or time.monotonic() - self.store.accepted_at > READER_PATIENCE)
 
     def _on_command(self, message: JointState) -> None:
