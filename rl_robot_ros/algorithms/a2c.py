@@ -15,7 +15,7 @@ from typing import Any
 from typing import ClassVar
 
 from rl_robot_ros.algorithms.base import require_finite
-from rl_robot_ros.algorithms.networks import clip_norm
+from rl_robot_ros.algorithms.networks import clip_norm_
 from rl_robot_ros.algorithms.on_policy import OnPolicy
 from rl_robot_ros.algorithms.on_policy import OnPolicyConfig
 from rl_robot_ros.algorithms.on_policy import standardised
@@ -62,7 +62,7 @@ class A2c(OnPolicy):
         require_finite('value loss', float(value_loss))
         require_finite('policy loss', loss)
         for network, adam in ((self.actor, self.actor_adam), (self.critic, self.critic_adam)):
-            network.flat.grad = clip_norm(network.flat.grad, self.config.max_grad_norm)
+            clip_norm_(network.flat.grad, self.config.max_grad_norm)
             adam.advance()
         return {'actor_loss': loss, 'value_loss': float(value_loss), 'entropy': entropy,
                 'return': float(returns[block.use].mean())}

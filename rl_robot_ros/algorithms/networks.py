@@ -148,15 +148,18 @@ def dropout_mask(shape: tuple[int, ...], rate: float, generator: torch.Generator
     return kept.float() / (1.0 - rate)
 
 
-def clip_norm(gradient: Tensor, most: float) -> Tensor:
+def clip_norm_(gradient: Tensor, most: float) -> Tensor:
     """
-    Scale a gradient down to a largest norm (Pascanu et al. 2013, arXiv 1211.5063); 0 never.
+    Scale a gradient down to a largest norm in place (Pascanu et al. 2013, arXiv 1211.5063).
 
     What `torch.nn.utils.clip_grad_norm_` does to one tensor, in a fraction of the time.
+
+    :param most: the largest norm; 0 leaves the gradient as it is.
+    :returns: `gradient`.
     """
     if not most:
         return gradient
-    return gradient / (torch.linalg.vector_norm(gradient) / most).clamp(min=1.0)
+    return gradient.div_((torch.linalg.vector_norm(gradient) / most).clamp_(min=1.0))
 
 
 class Adam(torch.optim.Adam):

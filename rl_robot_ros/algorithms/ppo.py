@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.algorithms.base import NonFiniteLoss
 from rl_robot_ros.algorithms.base import require_finite
-from rl_robot_ros.algorithms.networks import clip_norm
+from rl_robot_ros.algorithms.networks import clip_norm_
 from rl_robot_ros.algorithms.networks import COMPILE
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.on_policy import OnPolicy
@@ -105,8 +105,9 @@ class Ppo(OnPolicy):
 
     def clip_norms(self, both: Tensor) -> Tensor:
         """Scale the gradients of actor and critic down, each by itself."""
-        most = self.config.max_grad_norm
-        return torch.cat([clip_norm(part, most) for part in self.halves(both)])
+        for part in self.halves(both):
+            clip_norm_(part, self.config.max_grad_norm)
+        return both
 
     def actor_loss(self, actor: Tensor, obs: Tensor, request: Tensor, sent: Tensor,
                    advantage: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,12 +117,14 @@ class Ppo(OnPolicy):
         :param sent: log-probability of the request under the weights that acted, shape (N,).
         """
         logs, entropy = self.log_prob(actor, obs, request)
-        moved = logs - sent
-        ratio, clip = torch.exp(moved), self.config.clip
-        gain = torch.minimum(ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage)
+        moved, clip = logs - sent, self.config.clip
+        ratio = torch.exp(moved)
+        held = ratio.detach().clamp(1.0 - clip, 1.0 + clip)  # what is clipped has no gradient
+        free, bound = ratio * advantage, held * advantage
+        gain = torch.where(bound < free, bound, free)  # the lesser; `minimum` costs more calls
         loss = self.with_bonus(-gain.mean(), entropy)
-        moved, excess = moved.detach(), ratio.detach() - 1.0
-        divergence, clipped = (excess - moved).mean(), (excess.abs() > clip).float().mean()
+        moved, ratio = moved.detach(), ratio.detach()
+        divergence, clipped = (ratio - 1.0 - moved).mean(), (ratio != held).float().mean()
         return loss, torch.stack((loss.detach(), entropy.detach(), divergence, clipped))
 
     def learn(self, block: Block) -> dict[str, float]:

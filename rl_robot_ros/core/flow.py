@@ -22,8 +22,8 @@ class FlowConfig:
     rows: int = option(64, 'rows in one block', unit='rows', low=1, high=100_000)
     lag: int = option(1, 'blocks the policy may run ahead: 0 on-policy, 1 off-policy',
                       unit='blocks', low=0, high=4)
-    timeout: float = option(5.0, 'wait for a push at most this long, 0 waits for ever', unit='s',
-                            low=0.0, high=3600.0)
+    timeout: float = option(5.0, 'wait for a word of the learner at most this long, 0 for ever',
+                            unit='s', low=0.0, high=3600.0)
 
 
 class Flow:

@@ -68,6 +68,7 @@ class Trainer:
         self.rows = self.updates = self.evaluation_rows = 0
         self.owed = 0.0
         self._unpaid = 0  # rows that have not earned anything yet
+        self.learning = False  # right now
         self.details: dict[str, float] = {}
         self._epoch, self._seq = layout.column('epoch').start, layout.column('seq').start
         self._evaluation = layout.column('evaluation').start
@@ -221,10 +222,14 @@ class Trainer:
             count = 1 if algorithm.ready else 0
         elif not algorithm.ready:
             return
-        for _ in range(count):
-            self.details = algorithm.update()
-            self.updates += 1
-            self._changed = True
+        self.learning = True
+        try:
+            for _ in range(count):
+                self.details = algorithm.update()
+                self.updates += 1
+                self._changed = True
+        finally:
+            self.learning = False
         if not algorithm.on_policy:
             self.owed -= count
 

@@ -132,9 +132,8 @@ class PolicyNode(RobotNode):
         reason = may_be_pushed(weights, self.store) \
             or self.store.offer(weights, time.monotonic(), signature)
         if reason:
-            self.counts['weights_refused'] += 1
-            self.warn('weights', f'weights refused: {reason}')
             return reason
+        self._waiting_since = time.monotonic()  # the same again says: I am still learning
         self.counts['weights_accepted'] += 1
         if self.store.active is None and len(self.store.staged) == 1:
             self.get_logger().info(f'first weights: version {weights.version}, digest '
@@ -147,12 +146,12 @@ class PolicyNode(RobotNode):
                     response: SetParametersAtomically.Response) -> Any:
         try:
             weights, signature = wire.read_weights(request)
+            reason = self._accept(weights, signature)
         except wire.WireError as error:
+            reason = str(error)
+        if reason:
             self.counts['weights_refused'] += 1
-            self.warn('weights', f'weights refused: {error}')
-            response.result.reason = str(error)
-            return response
-        reason = self._accept(weights, signature)
+            self.warn('weights', f'weights refused: {reason}')
         response.result.successful = not reason
         response.result.reason = reason or self.experience.tally.accepts(weights.version)
         return response
@@ -277,8 +276,8 @@ class PolicyNode(RobotNode):
             self._waiting_since = now
         elif 0.0 < self.flow.config.timeout < now - self._waiting_since:
             self.counts['learner_timeouts'] += 1
-            self.warn('learner', f'no push from the learner for {self.flow.config.timeout} s, '
-                                 'running on; if it is slow, raise sync.timeout')
+            self.warn('learner', f'not a word from the learner for {self.flow.config.timeout} s '
+                                 '(sync.timeout), running on')
             actor.give_up_waiting()
 
     def _stale(self) -> bool:

@@ -23,6 +23,7 @@ from rl_robot_ros.nodes.runtime import RobotNode
 
 SERVICE = '/policy/set_weights'
 RETRY_PERIOD = 1.0  # [s] between two attempts at a policy that refuses
+REPEAT_PERIOD = 1.0  # [s] without a push
 AT_ONCE = 1 << 20  # bytes on their way to all policies together, one push at least
 HEAD_START = 0.1  # [s] in which a push keeps others waiting; who needs longer delays nobody
 QUEUE = 8  # versions waiting for one policy; only in `sync` does every version count
@@ -114,6 +115,16 @@ class Pusher:
                 and link.future is None and now > link.retry_at and self.current is not None:
             link.retry_at = now + RETRY_PERIOD
             link.queue.append(self.current)
+
+    def repeat(self) -> None:
+        """Send the newest weights again, so that who waits for the next ones goes on waiting."""
+        now = time.monotonic()
+        for link in self.links.values():
+            if self.current is not None and link.future is None and not link.queue \
+                    and link.acknowledged == self.current.version \
+                    and now - link.acknowledged_at > REPEAT_PERIOD:
+                link.queue.append(self.current)
+        self.serve()
 
     def serve(self) -> None:
         """Send what waits, give up what is not answered; call this often."""

@@ -1,7 +1,7 @@
 import pytest
 from rl_robot_ros.algorithms import networks
 from rl_robot_ros.algorithms.networks import Adam
-from rl_robot_ros.algorithms.networks import clip_norm
+from rl_robot_ros.algorithms.networks import clip_norm_
 from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import Parameters
 import torch
@@ -138,10 +138,10 @@ def test_a_gradient_is_clipped_as_torch_does(scale):
     ours, theirs = torch.zeros(500), torch.zeros(500)
     ours.grad = scale * torch.randn(500, generator=generator)
     theirs.grad = ours.grad.clone()
-    assert clip_norm(ours.grad, 0.0) is ours.grad
-    clip = clip_norm(ours.grad, 0.5)
+    assert clip_norm_(ours.grad, 0.0) is ours.grad
+    assert clip_norm_(ours.grad, 0.5) is ours.grad
     torch.nn.utils.clip_grad_norm_([theirs], 0.5)
-    assert torch.allclose(clip, theirs.grad, rtol=1e-5, atol=0.0)
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-5, atol=0.0)
 
 
 def test_what_is_made_of_a_gradient_belongs_to_its_graph():
@@ -149,7 +149,7 @@ def test_what_is_made_of_a_gradient_belongs_to_its_graph():
         return (x**2).sum(), x.detach()
 
     for kind in ('off', 'on'):
-        function = GradientFunction(loss, kind, lambda gradient: clip_norm(gradient, 1.0))
+        function = GradientFunction(loss, kind, lambda gradient: clip_norm_(gradient, 1.0))
         found, _ = function(torch.tensor([3.0, 4.0]), torch.zeros(()))
         assert found.tolist() == pytest.approx([0.6, 0.8])
 

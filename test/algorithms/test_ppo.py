@@ -8,7 +8,7 @@ from algorithms.slow import layers_of
 from algorithms.slow import run
 import numpy as np
 import pytest
-from rl_robot_ros.algorithms.networks import clip_norm
+from rl_robot_ros.algorithms.networks import clip_norm_
 from rl_robot_ros.algorithms.ppo import PpoConfig
 from rl_robot_ros.core.policy import Policy
 import torch
@@ -131,7 +131,7 @@ def test_one_gradient_is_that_of_both_networks(choices):
                                               advantage)
     second, value_loss = algorithm.critic_gradient(algorithm.critic.flat, obs, returns)
     both, found = algorithm.gradient(algorithm.both, batch)
-    assert torch.equal(both, torch.cat((clip_norm(first, 0.5), clip_norm(second, 0.5))))
+    assert torch.equal(both, torch.cat((clip_norm_(first, 0.5), clip_norm_(second, 0.5))))
     assert found.tolist() == [*details.tolist(), float(value_loss)]
 
 

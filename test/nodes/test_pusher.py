@@ -87,3 +87,20 @@ def test_a_stuck_policy_keeps_the_others_waiting_for_a_moment_only(world):
     now[0] += 1.01 * module.HEAD_START
     pusher.serve()
     assert asked() == [1, 1, 1]
+
+
+def test_who_holds_the_newest_hears_it_again_after_a_while(world):
+    pusher, asked, node, now = world
+    pusher.repeat()
+    assert asked() == [0, 0, 0], 'there is nothing yet'
+    pusher.push(weights(10))
+    for name in NAMES[:2]:
+        node.clients[name].futures[-1].call(node.clients[name].futures[-1])
+    now[0] += 0.9 * module.REPEAT_PERIOD
+    pusher.repeat()
+    assert asked() == [1, 1, 1]
+    now[0] += 0.2 * module.REPEAT_PERIOD
+    pusher.repeat()
+    assert asked() == [2, 2, 1], 'one has not even heard it once'
+    pusher.repeat()
+    assert asked() == [2, 2, 1], 'they have been asked'
