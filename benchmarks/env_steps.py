@@ -1,17 +1,20 @@
 """
 Environment steps per second from end to end: acting, the arm with its safety filter, learning.
 
-arm7 reach in process, ours as `rl-robot train --in-process` does it, Stable-Baselines3 on the same
-environment (`env.py`, the same filter) with the same networks and batches.  Each measurement is a
-process of its own that counts after learning has begun; contenders take turns, and each round is
-kept.  Stable-Baselines3 runs with one and with two threads of torch, and the better one counts;
-what it makes of two environments, each in a process, is there to compare with ours in two.
+Networks and batches are equal, and so are environments.  Each measurement is a process of its own
+that counts after learning has begun; contenders take turns, and each round is kept.
+Stable-Baselines3 runs with one and with two threads of torch, and the better one counts; what it
+makes of two environments, each in a process, is there to compare with ours in two.
 
 =========== ======================================================================================
 case        what is equal for all
 =========== ======================================================================================
-`sac`       two critics, 2 x 256, batch 256, one update per environment step
-`ppo`       two networks of 2 x 64 tanh, 2048 rows, ten passes in minibatches of 64
+`sac_...`   two critics, 2 x 256, batch 256, one update per environment step
+`ppo_...`   two networks of 2 x 64 tanh, 2048 rows, ten passes in minibatches of 64
+`..._arm`   the environment is `bare_arm.py`, the physics of arm7 without a safety filter, which is
+            what the goals were set on; ours is the loop of `gym_rows.py`
+`..._robot` it is arm7 reach (`env.py`), four control periods a step, each through the filter; ours
+            is `rl-robot train --in-process`
 =========== ======================================================================================
 
 "beside": as many processes act while this one learns, `in_process.actors`.
@@ -32,25 +35,31 @@ import tempfile
 import time
 from typing import Any
 
+from bare_arm import BareArm
+from gym_rows import Learner
 from results import make_parser
 from results import peer
 from results import print_table
 from results import Rows
+from rl_robot_ros.algorithms.networks import prepare_torch
+from rl_robot_ros.core.resolve import resolve
 from rl_robot_ros.env import RobotEnv
 from rl_robot_ros.in_process import train_in_process
 from rl_robot_ros.settings import Settings
 
 EQUAL: dict[str, dict[str, Any]] = {
     'sac': {'algorithm.hidden': (256, 256), 'algorithm.batch': 256, 'algorithm.utd': 1.0,
-            'algorithm.hindsight': 'off'},
+            'algorithm.hindsight': 'off', 'sync.rows': 64},
     'ppo': {'algorithm.hidden': (64, 64), 'algorithm.batch': 2048, 'algorithm.epochs': 10,
             'algorithm.minibatch': 64, 'algorithm.target_kl': 0.0, 'sync.rows': 2048}}
 BEGIN = {'sac': 1500, 'ppo': 4096}  # environment steps after which time counts
 GOALS = {'sac': '>= 1.75', 'ppo': '>= 4.3'}
+CASES = [f'{algorithm}_{world}' for algorithm in EQUAL for world in ('arm', 'robot')]
 CONTENDERS = {'ours': ('ours', 0), 'ours, beside': ('ours', 1), 'ours, 2 beside': ('ours', 2),
               'Stable-Baselines3': ('sb3', 1), 'Stable-Baselines3, 2 threads': ('sb3', 2),
               'Stable-Baselines3, 2 environments': ('sb3_beside', 2)}
 PEERS = ('Stable-Baselines3', 'Stable-Baselines3, 2 threads')  # the better one counts
+ALONE = ('ours', *PEERS)  # those with one process and one environment
 
 
 class Stopwatch:
@@ -81,6 +90,10 @@ class Stopwatch:
 
 def ours(case: str, actors: int, watch: Stopwatch) -> None:
     """Train ours."""
+    algorithm, world = case.split('_')
+    if world == 'arm':
+        ours_alone(algorithm, watch)
+        return
     stop: list[int] = []
 
     def tell(snapshot: dict[str, Any]) -> None:
@@ -89,28 +102,42 @@ def ours(case: str, actors: int, watch: Stopwatch) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.resolve({
-            'robot': 'arm7', 'task': 'reach', 'algorithm': case, 'seed': 1,
-            'learner.run': str(Path(folder) / 'run'), 'in_process.actors': actors, **EQUAL[case]})
+            'robot': 'arm7', 'task': 'reach', 'algorithm': algorithm, 'seed': 1,
+            'learner.run': str(Path(folder) / 'run'), 'in_process.actors': actors,
+            **EQUAL[algorithm]})
         failure = train_in_process(settings, stop, tell)
     if failure:
         raise RuntimeError(failure)
 
 
+def ours_alone(algorithm: str, watch: Stopwatch) -> None:
+    """Train ours on the bare arm."""
+    prepare_torch()
+    cls, equal = resolve('algorithm', algorithm), EQUAL[algorithm]
+    config = cls.Config(**{name.removeprefix('algorithm.'): value for name, value in equal.items()
+                           if name.startswith('algorithm.')})
+    learner = Learner(BareArm, cls, config, seed=1, block=equal['sync.rows'])
+    learner.algorithm.prepare()
+    while not watch.over(learner.steps):
+        learner.advance()
+
+
 def sb3(case: str, threads: int, watch: Stopwatch, count: int = 1) -> None:
     """Train Stable-Baselines3, with `count` environments."""
+    algorithm, world = case.split('_')
     peer('torch').set_num_threads(threads)
     options: dict[str, Any] = {
         'sac': {'batch_size': 256, 'learning_starts': 1000, 'buffer_size': 500_000,
                 'policy_kwargs': {'net_arch': [256, 256]}},
         'ppo': {'n_steps': 2048 // count, 'batch_size': 64, 'n_epochs': 10,
-                'policy_kwargs': {'net_arch': [64, 64]}}}[case]
-    make = partial(RobotEnv.make, 'arm7', 'reach')
+                'policy_kwargs': {'net_arch': [64, 64]}}}[algorithm]
+    make = BareArm if world == 'arm' else partial(RobotEnv.make, 'arm7', 'reach')
     env = make() if count == 1 else \
         peer('stable_baselines3.common.vec_env').SubprocVecEnv([make] * count)
-    model = getattr(peer('stable_baselines3'), case.upper())(
+    model = getattr(peer('stable_baselines3'), algorithm.upper())(
         'MlpPolicy', env, seed=1, device='cpu', gamma=0.98, **options)
     # Between two updates of PPO nothing but acting happens: only whole rounds may count.
-    every = 2048 if case == 'ppo' else 1
+    every = 2048 if algorithm == 'ppo' else 1
 
     def tell(*_: Any) -> bool:
         steps = model.num_timesteps
@@ -135,7 +162,8 @@ def rate(case: str, name: str, seconds: float) -> float:
 
 def measure(case: str, seconds: float) -> dict[str, Any]:
     """Let each contender of a case have its turn."""
-    return {'case': case, 'rates': {name: rate(case, name, seconds) for name in CONTENDERS},
+    names = ALONE if case.endswith('arm') else CONTENDERS
+    return {'case': case, 'rates': {name: rate(case, name, seconds) for name in names},
             'seconds': seconds}
 
 
@@ -143,12 +171,13 @@ def lines_of(case: str, rounds: list[dict[str, Any]]) -> list[list[str]]:
     """Return the lines of one case: medians, and medians of the ratios inside the rounds."""
     lines = []
     theirs = [max(turn['rates'][name] for name in PEERS) for turn in rounds]
-    for name in CONTENDERS:
+    for name in rounds[0]['rates']:
         rates = [turn['rates'][name] for turn in rounds]
         ratios = [ours / best for ours, best in zip(rates, theirs)]
         lines.append([case, name, f'{statistics.median(rates):.0f}',
                       f'{statistics.median(ratios):.2f} ({min(ratios):.2f} to '
-                      f'{max(ratios):.2f})', GOALS[case] if name.startswith('ours') else ''])
+                      f'{max(ratios):.2f})',
+                      GOALS[case.split('_')[0]] if name.startswith('ours') else ''])
     return lines
 
 
@@ -156,7 +185,7 @@ def main() -> None:
     """Measure what is missing, print the table."""
     if sys.argv[1:2] == ['one']:
         case, who, number, seconds = sys.argv[2:]
-        watch = Stopwatch(BEGIN[case], float(seconds))
+        watch = Stopwatch(BEGIN[case.split('_')[0]], float(seconds))
         {'ours': ours, 'sb3': sb3, 'sb3_beside': sb3_beside}[who](case, int(number), watch)
         print(watch.rate)
         return
@@ -165,7 +194,7 @@ def main() -> None:
     options = parser.parse_args()
     table = Rows(options.results / 'env_steps', options)
     lines, measured = [], []
-    for case in EQUAL:
+    for case in CASES:
         if table.wants(case):
             rounds = [table.get(f'{case}_round{number}', partial(measure, case, options.seconds))
                       for number in range(1, options.rounds + 1)]
