@@ -11,9 +11,12 @@ Ours are the same numbers where there is an option for them.  What there is none
 learning rate and clip stay constant, noise does not depend on the state (gSDE), exploration is
 ours.  Ours are given normalised observations, except for DQN: the zoo's learning rates belong to
 observations as they are.  Where the zoo scales rewards (`normalize`, Hopper), ours learns values
-in units of their spread, which is how it ships, elsewhere not.  `default` is the preset ``robot``
-of SAC, which ships, with the learning rate of the zoo's Pendulum, and learning from the hundredth
-row on, as Stable-Baselines3 does.
+in units of their spread, which is how it ships, elsewhere not.  On MountainCar the zoo's numbers
+let returns swing between two evaluations: there ours keeps every row, lets exploration fall over
+5000 steps instead of 24 000, and learns at a quarter of the rate with twice as many targets, which
+was chosen with seeds 6 and 7.  `default` is the preset ``robot`` of SAC, which ships, with the
+learning rate of the zoo's Pendulum, and learning from the hundredth row on, as Stable-Baselines3
+does.
 
 Where there is no peer, the target is a public figure: `reward_threshold` of Gymnasium's registry
 is 475 for CartPole-v1 (REINFORCE), and 195 for CartPole-v0, the same with episodes of 200 steps,
@@ -130,9 +133,9 @@ SETUPS: dict[str, Setup] = {
               'normalise_advantages': False, 'normalise_values': False}),
     'mountain_car_dqn': Setup(
         'MountainCar-v0', 'dqn', 120_000, 10_000, -110.0, block=16, zoo=('MountainCar-v0 dqn',),
-        ours={'lr': 4e-3, 'batch': 128, 'capacity': 10_000, 'learning_starts': 1000,
-              'gamma': 0.98, 'tau': 1.0, 'target_every': 300, 'utd': 0.5, 'hidden': (256, 256),
-              'epsilon_end': 0.07, 'epsilon_over': 24_000, 'normalise': False}),
+        ours={'lr': 1e-3, 'batch': 128, 'capacity': 120_000, 'learning_starts': 1000,
+              'gamma': 0.98, 'tau': 1.0, 'target_every': 150, 'utd': 0.5, 'hidden': (256, 256),
+              'epsilon_end': 0.07, 'epsilon_over': 5000, 'normalise': False}),
     'pendulum_default': Setup(
         'Pendulum-v1', 'sac', 2000, 250, -200.0, 'robot', SAC, target='median <= 1500 steps',
         zoo=('Pendulum-v1 sac', 'Pendulum-v1 crossq', 'Pendulum-v1 tqc')),
