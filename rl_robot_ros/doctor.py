@@ -215,15 +215,15 @@ def check_torch() -> Check:
 
 
 def check_compiler() -> Check:
-    """Look for what torch.compile needs; learning works without, slower."""
+    """Look for what TorchInductor needs; learning works without, slower."""
     chosen = os.environ.get('CXX', 'g++')
     compiler = shutil.which(chosen)
     header = Path(sysconfig.get_paths()['include']) / 'Python.h'
     if not compiler:
-        return Check('compiler', WARN, f'no {chosen}: torch.compile is off, updates are slower',
+        return Check('compiler', WARN, f'no {chosen}: updates are not compiled, and slower',
                      'apt-get install g++')
     if not header.is_file():
-        return Check('compiler', WARN, f'{compiler}, but no {header}: torch.compile is off',
+        return Check('compiler', WARN, f'{compiler}, but no {header}: updates are not compiled',
                      'apt-get install python3-dev')
     return Check('compiler', OK, f'{compiler}, {header}')
 

@@ -64,7 +64,7 @@ class BehaviorCloningConfig:
     capacity: int = option(100_000, 'rows in memory, demonstrations included', unit='rows', low=1,
                            high=50_000_000)
     compile: str = option(  # noqa: A003
-        'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
+        'auto', 'by TorchInductor: auto is on where a C++ compiler is found', choices=COMPILE)
     device: str = device_option()
 
     def __post_init__(self) -> None:

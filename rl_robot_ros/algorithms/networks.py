@@ -8,8 +8,8 @@ computes; `docs/benchmarks.md` has the figures.
    one vector too, so that Adam runs one fused kernel and a target network is one ``lerp_``.
 2. Twin critics are one stacked network: a batched product instead of two products.
 3. The gradient comes from ``torch.func.grad``, so that forward and backward are one function,
-4. which ``torch.compile`` turns into one graph where there is a C++ compiler.  (Compiling the
-   loss alone and calling autograd outside is slower than not compiling.)
+4. which TorchInductor compiles as one graph where there is a C++ compiler.  (Compiling the loss
+   alone and calling autograd outside is slower than not compiling.)
 5. Small networks cost less than the calls around them: clipping belongs to the graph, and Adam is
    asked for its kernel, not for `step`.
 """
@@ -22,13 +22,14 @@ import logging
 import math
 import os
 import shutil
-from types import FunctionType
 from typing import Any
 
 from rl_robot_ros.algorithms.device import CPU
 from rl_robot_ros.core.policy import OBSERVATION_CLIP
 import torch
 from torch import Tensor
+import torch._inductor
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import layer_norm
 
 Shapes = Sequence[tuple[int, ...]]
@@ -52,7 +53,7 @@ def prepare_torch() -> None:
 
 
 def has_compiler() -> bool:
-    """Tell whether there is a C++ compiler for `torch.compile`."""
+    """Tell whether there is a C++ compiler for TorchInductor."""
     names = (os.environ.get('CXX', ''), 'g++', 'clang++')
     return any(shutil.which(name) for name in names if name)
 
@@ -192,16 +193,24 @@ class Adam(torch.optim.Adam):
 
 
 def _compiled(function: Gradient, device: torch.device) -> Gradient:
-    def fused(*arguments: Tensor) -> tuple[Tensor, Tensor]:
-        return function(*arguments)
+    """
+    Compile for the form of the arguments of each call, as soon as it comes.
 
-    # PyTorch counts compilations per code object and stops after eight.  Each gradient gets its
-    # own copy, so that one process can hold any number of algorithms.
-    own = FunctionType(fused.__code__.replace(), fused.__globals__, closure=fused.__closure__)
-    # cpp_wrapper: one C++ file per graph instead of one per kernel compiles in less than half the
-    # time, and a call costs less.
-    return torch.compile(own, dynamic=False, fullgraph=True,
-                         options={'cpp_wrapper': device == CPU})
+    TorchInductor is given the trace of the whole gradient.  `torch.compile`, which would do so
+    too, looks at all that a call might depend on each time: longer than a small network takes.
+    """
+    made: dict[Any, Gradient] = {}
+
+    def call(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+        form = tuple((argument.shape, argument.stride()) for argument in arguments)
+        if form not in made:
+            graph = make_fx(function, tracing_mode='fake')(*arguments)
+            # cpp_wrapper: one C++ file per graph instead of one per kernel compiles in less than
+            # half the time, and a call costs less.
+            made[form] = torch._inductor.compile(graph, list(arguments),
+                                                 options={'cpp_wrapper': device == CPU})
+        return made[form](*arguments)
+    return call
 
 
 class GradientFunction:
@@ -243,7 +252,7 @@ class GradientFunction:
         except Exception as error:  # a missing header, a broken compiler, a full disk, ...
             if not self.compiled:
                 raise
-            logger.warning('torch.compile failed, going on without it: %s', error)
+            logger.warning('compiling failed, going on without it: %s', error)
             self.compiled, self._function = False, self._eager
             result = self._function(*arguments)
         self._may_fall_back = False  # it works: from now on an error is an error

@@ -73,7 +73,7 @@ class OffPolicyConfig:
     demonstrations: str = option('', 'file of demonstrations that half of each batch is drawn '
                                  'from, see docs/demonstrations.md; empty: none')
     compile: str = option(  # noqa: A003
-        'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
+        'auto', 'by TorchInductor: auto is on where a C++ compiler is found', choices=COMPILE)
     device: str = device_option()
 
     def __post_init__(self) -> None:

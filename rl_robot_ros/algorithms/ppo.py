@@ -56,7 +56,7 @@ class PpoConfig(OnPolicyConfig):
     max_grad_norm: float = option(0.5, 'gradients are scaled down to this norm, 0 never', low=0.0,
                                   high=1e6)
     compile: str = option(  # noqa: A003
-        'auto', 'torch.compile: auto is on where a C++ compiler is found', choices=COMPILE)
+        'auto', 'by TorchInductor: auto is on where a C++ compiler is found', choices=COMPILE)
 
     def __post_init__(self) -> None:
         """Check what no single range can say; raises ValueError."""

@@ -111,14 +111,21 @@ def test_unknown_choice_is_refused():
         GradientFunction(loss, 'yes')
 
 
-def test_one_process_compiles_any_number_of_gradients(monkeypatch):
-    compile_ = torch.compile
-    # The limit is in front of the C++ compiler, so that need not run.
-    monkeypatch.setattr(torch, 'compile', lambda function, dynamic, fullgraph, options: compile_(
-        function, dynamic=dynamic, fullgraph=fullgraph, backend='eager'))
-    for size in range(1, 11):
-        gradient, _ = GradientFunction(loss, 'on')(torch.ones(size), torch.tensor(3.0))
-        assert gradient.tolist() == [6.0] * size
+def test_each_form_of_the_arguments_has_its_own_code(monkeypatch):
+    made = []
+
+    def compiler(graph, arguments, options):  # that of C++ takes long, and is not asked here
+        made.append([argument.stride() for argument in arguments])
+        return graph
+    monkeypatch.setattr(torch._inductor, 'compile', compiler)
+    function = GradientFunction(loss, 'on')
+    for _ in range(2):
+        for size in range(1, 11):
+            gradient, _ = function(torch.ones(size), torch.tensor(3.0))
+            assert gradient.tolist() == [6.0] * size
+    assert len(made) == 10
+    gradient, _ = function(torch.arange(20.0)[::2], torch.tensor(3.0))
+    assert made[10:] == [[(2,), ()]] and len(gradient) == 10
 
 
 def test_prepare_flushes_denormals_and_uses_one_thread():
