@@ -158,9 +158,6 @@ SETUPS: dict[str, Setup] = {
     'hopper_sac': Setup('Hopper-v5', 'sac', 50_000, 5000, zoo=('Hopper-v5 sac',), ours={
         **PLAIN_SAC, 'lr_actor': 3e-4, 'lr_critic': 3e-4, 'lr_alpha': 3e-4,
         'learning_starts': 10_000}),
-    'hopper_sac_layer_norm': Setup('Hopper-v5', 'sac', 50_000, 5000, zoo=('Hopper-v5 sac',), ours={
-        **PLAIN_SAC, 'lr_actor': 3e-4, 'lr_critic': 3e-4, 'lr_alpha': 3e-4,
-        'learning_starts': 10_000, 'critic_layer_norm': True}),
     'hopper_ppo': Setup(
         'Hopper-v5', 'ppo', 50_000, 5120, block=512, zoo=('Hopper-v5 ppo',), ours={
             'batch': 512, 'minibatch': 32, 'epochs': 5, 'gamma': 0.999, 'gae_lambda': 0.99,
