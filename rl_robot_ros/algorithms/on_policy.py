@@ -45,6 +45,7 @@ from rl_robot_ros.memory.rollout import generalised_advantages
 from rl_robot_ros.memory.rollout import Rollout
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class OnPolicy(Algorithm):
 
     def critic_loss(self, critic: Tensor, obs: Tensor, returns: Tensor) -> tuple[Tensor, Tensor]:
         """Return the squared error of the value."""
-        loss = (self.value(critic, obs) - returns).square().mean()
+        loss = mse_loss(self.value(critic, obs), returns)
         return loss, loss.detach()
 
     def value(self, critic: Tensor, obs: Tensor) -> Tensor:

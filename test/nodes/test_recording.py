@@ -120,6 +120,9 @@ def show(graph, person, session):
     until('rows of the policy', lambda: len(flags) > 8)
     person.press(b'2c')
     until('rows of the person', lambda: all(flags[-8:]))
+    until('the recorder hears the person', lambda: any(
+        end.node_name == 'recorder_taps'
+        for end in graph.monitor._node.get_subscriptions_info_by_topic('teleop_effort')))
     until('a push', lambda: any(effort[1] > 0.0 for effort in session.teleop), b'\x1b[A')
     person.press(b' ')
     until('the policy again', lambda: not any(flags[-8:]))
