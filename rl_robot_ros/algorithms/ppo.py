@@ -119,12 +119,13 @@ class Ppo(OnPolicy):
         logs, entropy = self.log_prob(actor, obs, request)
         moved, clip = logs - sent, self.config.clip
         ratio = torch.exp(moved)
-        held = ratio.detach().clamp(1.0 - clip, 1.0 + clip)  # what is clipped has no gradient
+        known = ratio.detach()
+        held = known.clamp(1.0 - clip, 1.0 + clip)  # what is clipped has no gradient
         free, bound = ratio * advantage, held * advantage
         gain = torch.where(bound < free, bound, free)  # the lesser; `minimum` costs more calls
         loss = self.with_bonus(-gain.mean(), entropy)
-        moved, ratio = moved.detach(), ratio.detach()
-        divergence, clipped = (ratio - 1.0 - moved).mean(), (ratio != held).float().mean()
+        divergence = (known - 1.0 - moved.detach()).mean()
+        clipped = (known != held).float().mean()
         return loss, torch.stack((loss.detach(), entropy.detach(), divergence, clipped))
 
     def learn(self, block: Block) -> dict[str, float]:

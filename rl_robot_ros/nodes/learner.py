@@ -90,7 +90,8 @@ class LearnerNode(RobotNode):
         self.every(self.config.push_period, self.pusher.discover)
         self.every(0.1, self._take_pushes)
         self.every(1.0, self.asker.ask)
-        self.every(0.5, self._say_alive)
+        if flow.enabled:
+            self.every(0.5, self._say_alive)
         self.every(2.0, self.session.log)
         self._ending = False
         self._thread = threading.Thread(target=self._learn, name='learning')
@@ -209,7 +210,7 @@ class LearnerNode(RobotNode):
 
     def _say_alive(self) -> None:
         """Let policies wait for a block that takes long: only silence means that we are gone."""
-        if self.session.trainer.learning and self.session.trainer.flow.enabled:
+        if self.session.trainer.learning:
             self.pusher.repeat()
 
     # -- services -----------------------------------------------------------------------------

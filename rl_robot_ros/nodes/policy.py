@@ -146,9 +146,10 @@ class PolicyNode(RobotNode):
                     response: SetParametersAtomically.Response) -> Any:
         try:
             weights, signature = wire.read_weights(request)
-            reason = self._accept(weights, signature)
         except wire.WireError as error:
             reason = str(error)
+        else:
+            reason = self._accept(weights, signature)
         if reason:
             self.counts['weights_refused'] += 1
             self.warn('weights', f'weights refused: {reason}')

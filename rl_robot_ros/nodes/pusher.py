@@ -44,6 +44,11 @@ class Link:
     endpoints: set[bytes] = field(default_factory=set)  # of its rows, past and present
     retry_at: float = 0.0  # after a refusal
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way, and nothing waits."""
+        return self.future is None and not self.queue
+
 
 class Pusher:
     """
@@ -111,19 +116,18 @@ class Pusher:
         """Hear from rows which version acts; an old one is pushed again."""
         link = self.links.get(namespace + SERVICE)
         now = time.monotonic()
-        if link is not None and version < link.acknowledged - QUEUE and not link.queue \
-                and link.future is None and now > link.retry_at and self.current is not None:
+        if link is not None and version < link.acknowledged - QUEUE and link.idle \
+                and now > link.retry_at and self.current is not None:
             link.retry_at = now + RETRY_PERIOD
             link.queue.append(self.current)
 
     def repeat(self) -> None:
         """Send the newest weights again, so that who waits for the next ones goes on waiting."""
-        now = time.monotonic()
+        newest, now = self.current, time.monotonic()
         for link in self.links.values():
-            if self.current is not None and link.future is None and not link.queue \
-                    and link.acknowledged == self.current.version \
+            if newest is not None and link.idle and link.acknowledged == newest.version \
                     and now - link.acknowledged_at > REPEAT_PERIOD:
-                link.queue.append(self.current)
+                link.queue.append(newest)
         self.serve()
 
     def serve(self) -> None:
