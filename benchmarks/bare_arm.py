@@ -7,14 +7,12 @@ from typing import Any
 import gymnasium
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
+from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.robots.arm7 import ROBOT
 from rl_robot_ros.sim.world import World
 
 SPREAD = 0.3  # [rad] around home in which episodes start and targets lie
 STEPS = 100  # in an episode
-
-Vector = NDArray[np.float64]
 
 
 class BareArm(gymnasium.Env[Vector, Vector]):
@@ -26,9 +24,9 @@ class BareArm(gymnasium.Env[Vector, Vector]):
     """
 
     def __init__(self) -> None:
-        world = World(ROBOT)
-        self._model, self._data, self._world = world.model, world.data, world
-        self._tip = world.model.body(ROBOT.tip_link).id
+        self._world = World(ROBOT)
+        self._data = self._world.data
+        self._tip = self._world.model.body(ROBOT.tip_link).id
         self._count = ROBOT.decision_periods * ROBOT.physics_steps
         self._scale = np.array(ROBOT.action_to_effort)
         self._target, self._steps = np.zeros(3), 0
@@ -56,7 +54,7 @@ class BareArm(gymnasium.Env[Vector, Vector]):
     def step(self, action: Vector) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
         """Apply an effort for one decision period."""
         self._data.qfrc_applied[:] = action * self._scale
-        mujoco.mj_step(self._model, self._data, self._count)
+        mujoco.mj_step(self._world.model, self._data, self._count)
         self._steps += 1
         seen = self._observe()
         missing = seen[-3:]
