@@ -55,7 +55,7 @@ from rl_robot_ros.settings import PolicyConfig
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-READER_PATIENCE = 3.0  # [s] for a learner that pushed to listen too
+READER_PATIENCE = 5.0  # [s] DDS makes itself known every 3 s where its first words got lost
 
 
 class PolicyNode(RobotNode):
@@ -200,8 +200,9 @@ class PolicyNode(RobotNode):
 
     def _heard(self, mode: str) -> bool:
         """Wait for a reader of our first rows, so that none is lost while DDS finds it."""
+        self._waiting_since = self._waiting_since or time.monotonic()
         return (self.experience.heard or bool(self.config.checkpoint) and mode != LOCKSTEP
-                or time.monotonic() - self.store.accepted_at > READER_PATIENCE)
+                or time.monotonic() - self._waiting_since > READER_PATIENCE)
 
     def _on_command(self, message: JointState) -> None:
         if self.actor is None:
@@ -290,8 +291,7 @@ class PolicyNode(RobotNode):
             'mode': 'evaluate' if self.evaluate else 'train', **self.counts, **self.goals.counts,
             **self.resets.counts, **self.homing.counts, **self.experience.counts,
             **self.timing.report()}
-        for kind, count in self.store.refused.items():
-            values[f'refused_{kind}'] = count
+        values |= {f'refused_{kind}': count for kind, count in self.store.refused.items()}
         actor = self.actor
         if actor is None:
             return DiagnosticStatus.WARN, 'waiting for weights', values
