@@ -100,7 +100,7 @@ class Plant:
         self.hold_at = None  # where the fallback controller holds
         self.figures = dict.fromkeys(
             ('steps', 'position_violations', 'velocity_violations', 'effort_violations',
-             'fallbacks'), 0)
+             'fallbacks', 'still_steps'), 0)
         self.nearest, self.fastest = math.inf, 0.0
         self.applied = np.zeros(len(robot.actuated))
 
@@ -124,6 +124,7 @@ class Plant:
         position, velocity = self.world.position, np.abs(self.world.velocity)
         room = np.minimum(position - robot.position_lower, robot.position_upper - position)
         figures['steps'] += 1
+        figures['still_steps'] = (figures['still_steps'] + 1) * int(velocity.max() < 0.01)
         figures['position_violations'] += int((room < 0.0).any())
         figures['velocity_violations'] += int((velocity > robot.velocity_limit).any())
         figures['effort_violations'] += int((np.abs(self.applied) > robot.effort_limit).any())

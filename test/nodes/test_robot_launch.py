@@ -81,7 +81,8 @@ class Deployed(Running):
         return self.value('safety_filter', 'phase') in names
 
     def stands(self):
-        return self.report()['speed'] < 0.01
+        """Half a second, so that the turning point of a swing does not count."""
+        return self.report()['still_steps'] * ROBOT.control_period > 0.5 * ROBOT.physics_steps
 
     def moves(self):
         return self.report()['speed'] > 0.05
