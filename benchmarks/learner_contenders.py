@@ -58,12 +58,13 @@ CASES = {
     'ppo': Case('ppo', 14, 7, (64, 64), 64, {'gamma': 0.99, 'target_kl': 0.0, 'epochs': EPOCHS,
                                              'initial_log_std': 0.0, 'lr_value': 3e-4}),
 }
+WAYS = {'compiled': 'on', 'recorded': 'record', 'eager': 'off'}  # of `algorithm.compile`
 
 
 def contenders(case: Case) -> dict[str, Entry]:
     """Return who takes part: updates in one call, and the call."""
     found = {'Stable-Baselines3': stable_baselines(case), 'textbook': by_the_book(case),
-             'ours, compiled': ours(case, 'on'), 'ours, eager': ours(case, 'off')}
+             **{f'ours, {name}': ours(case, way) for name, way in WAYS.items()}}
     if case.algorithm == 'sac' and have('sbx'):
         found['SBX, 25 in one call'] = sbx(case, AT_ONCE)
         found['SBX'] = sbx(case, 1)
@@ -112,7 +113,7 @@ def make_ours(case: Case, compile_: str, **options: Any) -> tuple[Any, RowLayout
 
 
 def ours(case: Case, compile_: str) -> Entry:
-    """Return our learner, compiled or not."""
+    """Return our learner, compiled, recorded or neither."""
     rng = np.random.default_rng(0)
     if case.algorithm == 'ppo':
         algorithm, layout = make_ours(case, compile_, batch=BLOCK, minibatch=case.batch)

@@ -31,9 +31,9 @@ from rl_robot_ros.algorithms.device import device_option
 from rl_robot_ros.algorithms.device import find_device
 from rl_robot_ros.algorithms.device import to_tensor
 from rl_robot_ros.algorithms.exploration import Counts
+from rl_robot_ros.algorithms.gradient import compile_option
+from rl_robot_ros.algorithms.gradient import GradientFunction
 from rl_robot_ros.algorithms.networks import Adam
-from rl_robot_ros.algorithms.networks import COMPILE
-from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
 from rl_robot_ros.algorithms.networks import normalise
@@ -63,8 +63,7 @@ class BehaviorCloningConfig:
     lr: float = option(1e-3, 'learning rate', low=0.0, high=1.0)
     capacity: int = option(100_000, 'rows in memory, demonstrations included', unit='rows', low=1,
                            high=50_000_000)
-    compile: str = option(  # noqa: A003
-        'auto', 'by TorchInductor: auto is on where a C++ compiler is found', choices=COMPILE)
+    compile: str = compile_option()  # noqa: A003
     device: str = device_option()
 
     def __post_init__(self) -> None:
@@ -91,7 +90,7 @@ class BehaviorCloning(Algorithm):
         self.generator = torch.Generator().manual_seed(seed)
         self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator, self.device)
         self.adam = Adam([self.actor.flat], config.lr)
-        self.gradient = GradientFunction(self.loss, config.compile, device=self.device)
+        self.gradient = GradientFunction(self.loss, config.compile)
         self._memory = torch.from_numpy(self.replay.data)
         self._refresh_normaliser()
 

@@ -21,8 +21,8 @@ from typing import ClassVar
 
 from rl_robot_ros.algorithms.base import require_discrete
 from rl_robot_ros.algorithms.exploration import EpsilonConfig
+from rl_robot_ros.algorithms.gradient import GradientFunction
 from rl_robot_ros.algorithms.networks import Adam
-from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
 from rl_robot_ros.algorithms.networks import normalise
@@ -71,7 +71,7 @@ class Dqn(OffPolicy):
         self.actor = Parameters(mlp_shapes(self.spec.sizes), self.generator, self.device)
         self.target = self.actor.flat.clone()
         self.adam = Adam([self.actor.flat], config.lr)
-        self.gradient = GradientFunction(self.loss, config.compile, device=self.device)
+        self.gradient = GradientFunction(self.loss, config.compile)
 
     @classmethod
     def network(cls, config: DqnConfig, observation_size: int, action_size: int,

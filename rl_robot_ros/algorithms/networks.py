@@ -1,43 +1,32 @@
 """
-The one fast piece that every algorithm shares: flat parameters, stacked critics, fused gradients.
+The fast pieces that every algorithm shares: flat parameters, stacked critics, Adam.
 
-Five ideas make an update about twice as fast as the textbook form without changing what it
-computes; `docs/benchmarks.md` has the figures.
+They make an update about twice as fast as the textbook form without changing what it computes;
+`docs/benchmarks.md` has the figures.
 
 1. All parameters of a network stand in one flat vector.  Layers are views of it, its gradient is
    one vector too, so that Adam runs one fused kernel and a target network is one ``lerp_``.
 2. Twin critics are one stacked network: a batched product instead of two products.
-3. The gradient comes from ``torch.func.grad``, so that forward and backward are one function,
-4. which TorchInductor compiles as one graph where there is a C++ compiler.  (Compiling the loss
-   alone and calling autograd outside is slower than not compiling.)
-5. Small networks cost less than the calls around them: clipping belongs to the graph, and Adam is
-   asked for its kernel, not for `step`.
+3. Gradients are those of `algorithms.gradient`: forward and backward are one function.
+4. Small networks cost less than the calls around them: clipping belongs to the gradient, and Adam
+   is asked for its kernel, not for `step`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
-import logging
 import math
-import os
-import shutil
 from typing import Any
 
 from rl_robot_ros.algorithms.device import CPU
 from rl_robot_ros.core.policy import OBSERVATION_CLIP
 import torch
 from torch import Tensor
-import torch._inductor
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.functional import layer_norm
 
 Shapes = Sequence[tuple[int, ...]]
-Gradient = Callable[..., tuple[Tensor, Tensor]]
-COMPILE = ('auto', 'on', 'off')
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {'relu': torch.relu, 'tanh': torch.tanh}
-
-logger = logging.getLogger(__name__)
 
 
 def prepare_torch() -> None:
@@ -50,12 +39,6 @@ def prepare_torch() -> None:
     """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-
-
-def has_compiler() -> bool:
-    """Tell whether there is a C++ compiler for TorchInductor."""
-    names = (os.environ.get('CXX', ''), 'g++', 'clang++')
-    return any(shutil.which(name) for name in names if name)
 
 
 class Parameters:
@@ -190,75 +173,3 @@ class Adam(torch.optim.Adam):
                     [flat], [flat.grad], [state['exp_avg']], [state['exp_avg_sq']], [],
                     [state['step']], amsgrad=False, lr=group['lr'], beta1=beta1, beta2=beta2,
                     weight_decay=0.0, eps=group['eps'], maximize=False)
-
-
-def _compiled(function: Gradient, device: torch.device) -> Gradient:
-    """
-    Compile for the form of the arguments of each call, as soon as it comes.
-
-    TorchInductor is given the trace of the whole gradient.  `torch.compile`, which would do so
-    too, looks at all that a call might depend on each time: longer than a small network takes.
-    """
-    made: dict[Any, Gradient] = {}
-
-    def call(*arguments: Tensor) -> tuple[Tensor, Tensor]:
-        form = tuple((argument.shape, argument.stride()) for argument in arguments)
-        if form not in made:
-            graph = make_fx(function, tracing_mode='fake')(*arguments)
-            # cpp_wrapper: one C++ file per graph instead of one per kernel compiles in less than
-            # half the time, and a call costs less.
-            made[form] = torch._inductor.compile(graph, list(arguments),
-                                                 options={'cpp_wrapper': device == CPU})
-        return made[form](*arguments)
-    return call
-
-
-class GradientFunction:
-    """
-    The gradient of a loss by its first argument, compiled as one graph where that is possible.
-
-    :param loss: takes a flat parameter vector and more tensors, returns (loss, details).
-    :param compile_: ``on``, ``off``, or ``auto``: compile where there is a C++ compiler, and fall
-        back to the same loss uncompiled where compilation fails.
-    :param finish: is given the gradient and returns what becomes of it, in the same graph.
-    :param device: where all its arguments will be.
-    :raises ValueError: unknown `compile_`.
-    """
-
-    def __init__(self, loss: Callable[..., tuple[Tensor, Tensor]], compile_: str,
-                 finish: Callable[[Tensor], Tensor] = lambda gradient: gradient,
-                 device: torch.device = CPU) -> None:
-        if compile_ not in COMPILE:
-            raise ValueError(f'compile: got {compile_!r}, allowed are {", ".join(COMPILE)}')
-        self._loss, self._finish = loss, finish
-        self._may_fall_back = compile_ == 'auto'
-        self.compiled = compile_ == 'on' or (compile_ == 'auto' and has_compiler())
-        self._function: Gradient = self._eager
-        if self.compiled:
-            gradient = torch.func.grad(loss, has_aux=True)
-
-            def finished(*arguments: Tensor) -> tuple[Tensor, Tensor]:
-                raw, details = gradient(*arguments)
-                return finish(raw), details
-
-            self._function = _compiled(finished, device)
-
-    def __call__(self, *arguments: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (gradient as one flat vector, details)."""
-        if not self._may_fall_back:
-            return self._function(*arguments)
-        try:
-            result = self._function(*arguments)
-        except Exception as error:  # a missing header, a broken compiler, a full disk, ...
-            if not self.compiled:
-                raise
-            logger.warning('compiling failed, going on without it: %s', error)
-            self.compiled, self._function = False, self._eager
-            result = self._function(*arguments)
-        self._may_fall_back = False  # it works: from now on an error is an error
-        return result
-
-    def _eager(self, parameters: Tensor, *arguments: Tensor) -> tuple[Tensor, Tensor]:
-        parameters = parameters.detach().requires_grad_()
-        loss, details = self._loss(parameters, *arguments)
-        return self._finish(torch.autograd.grad(loss, parameters)[0]), details

@@ -24,8 +24,8 @@ from rl_robot_ros.algorithms.device import device_option
 from rl_robot_ros.algorithms.device import find_device
 from rl_robot_ros.algorithms.device import to_tensor
 from rl_robot_ros.algorithms.exploration import Counts
+from rl_robot_ros.algorithms.gradient import compile_option
 from rl_robot_ros.algorithms.networks import Adam
-from rl_robot_ros.algorithms.networks import COMPILE
 from rl_robot_ros.algorithms.networks import Parameters
 from rl_robot_ros.core.config import option
 from rl_robot_ros.core.contract import PolicyContract
@@ -72,8 +72,7 @@ class OffPolicyConfig:
                                   high=64)
     demonstrations: str = option('', 'file of demonstrations that half of each batch is drawn '
                                  'from, see docs/demonstrations.md; empty: none')
-    compile: str = option(  # noqa: A003
-        'auto', 'by TorchInductor: auto is on where a C++ compiler is found', choices=COMPILE)
+    compile: str = compile_option()  # noqa: A003
     device: str = device_option()
 
     def __post_init__(self) -> None:

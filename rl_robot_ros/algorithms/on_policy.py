@@ -24,8 +24,8 @@ from rl_robot_ros.algorithms.base import require_widths
 from rl_robot_ros.algorithms.device import device_option
 from rl_robot_ros.algorithms.device import find_device
 from rl_robot_ros.algorithms.device import to_tensor
+from rl_robot_ros.algorithms.gradient import GradientFunction
 from rl_robot_ros.algorithms.networks import Adam
-from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
 from rl_robot_ros.algorithms.networks import normalise

@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rl_robot_ros.algorithms.base import NonFiniteLoss
 from rl_robot_ros.algorithms.base import require_finite
+from rl_robot_ros.algorithms.gradient import compile_option
+from rl_robot_ros.algorithms.gradient import GradientFunction
 from rl_robot_ros.algorithms.networks import clip_norm_
-from rl_robot_ros.algorithms.networks import COMPILE
-from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.on_policy import OnPolicy
 from rl_robot_ros.algorithms.on_policy import OnPolicyConfig
 from rl_robot_ros.algorithms.on_policy import standardised
@@ -55,8 +55,7 @@ class PpoConfig(OnPolicyConfig):
                               low=0.0, high=10.0)
     max_grad_norm: float = option(0.5, 'gradients are scaled down to this norm, 0 never', low=0.0,
                                   high=1e6)
-    compile: str = option(  # noqa: A003
-        'auto', 'by TorchInductor: auto is on where a C++ compiler is found', choices=COMPILE)
+    compile: str = compile_option()  # noqa: A003
 
     def __post_init__(self) -> None:
         """Check what no single range can say; raises ValueError."""
@@ -84,7 +83,7 @@ class Ppo(OnPolicy):
         request = layout.column('request')
         # Numbers in each part of a row of `data_of`.
         self.widths = self.spec.sizes[0], request.stop - request.start, 1, 1, 1
-        self.gradient = GradientFunction(self.loss, config.compile, self.clip_norms, self.device)
+        self.gradient = GradientFunction(self.loss, config.compile, self.clip_norms)
 
     def loss(self, both: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
         """

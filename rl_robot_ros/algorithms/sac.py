@@ -30,9 +30,9 @@ from typing import ClassVar
 
 from rl_robot_ros.algorithms.base import require_continuous
 from rl_robot_ros.algorithms.base import require_finite
+from rl_robot_ros.algorithms.gradient import GradientFunction
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import dropout_mask
-from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
 from rl_robot_ros.algorithms.networks import normalise
@@ -92,7 +92,7 @@ class Sac(OffPolicy):
             {'params': [self.actor.flat], 'lr': config.lr_actor},
             {'params': [self.log_alpha], 'lr': config.lr_alpha}])
         self.critic_gradient, self.actor_gradient = (
-            GradientFunction(loss, config.compile, device=self.device)
+            GradientFunction(loss, config.compile)
             for loss in (self.critic_loss, self.actor_loss))
 
     @classmethod

@@ -22,8 +22,8 @@ from typing import ClassVar
 from rl_robot_ros.algorithms.base import require_continuous
 from rl_robot_ros.algorithms.base import require_finite
 from rl_robot_ros.algorithms.exploration import NoiseConfig
+from rl_robot_ros.algorithms.gradient import GradientFunction
 from rl_robot_ros.algorithms.networks import Adam
-from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import mlp
 from rl_robot_ros.algorithms.networks import mlp_shapes
 from rl_robot_ros.algorithms.networks import normalise
@@ -79,7 +79,7 @@ class Td3(OffPolicy):
         self.critic_adam = Adam([self.critic.flat], config.lr_critic)
         self.actor_adam = Adam([self.actor.flat], config.lr_actor)
         self.critic_gradient, self.actor_gradient = (
-            GradientFunction(loss, config.compile, device=self.device)
+            GradientFunction(loss, config.compile)
             for loss in (self.critic_loss, self.actor_loss))
 
     @classmethod

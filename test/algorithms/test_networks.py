@@ -2,18 +2,12 @@ import pytest
 from rl_robot_ros.algorithms import networks
 from rl_robot_ros.algorithms.networks import Adam
 from rl_robot_ros.algorithms.networks import clip_norm_
-from rl_robot_ros.algorithms.networks import GradientFunction
 from rl_robot_ros.algorithms.networks import Parameters
 import torch
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-def loss(parameters, factor):
-    value = (factor * parameters.square()).sum()
-    return value, value.detach()
 
 
 def test_layers_are_views_of_one_vector():
@@ -66,68 +60,6 @@ def test_stacked_networks_are_single_ones_side_by_side(layer_normed):
         assert torch.allclose(stacked[i], y @ layers[4][i] + layers[5][i], atol=1e-5)
 
 
-def test_gradient_without_compiler():
-    function = GradientFunction(loss, 'off')
-    at = torch.tensor([1.0, -2.0])
-    gradient, details = function(at, torch.tensor(3.0))
-    assert gradient.tolist() == [6.0, -12.0]
-    assert float(details) == 15.0
-    assert not at.requires_grad and not function.compiled
-
-
-def broken(*_):
-    def function(*arguments):
-        raise RuntimeError('Python.h: No such file')
-    return function
-
-
-def test_auto_falls_back_where_compilation_fails(monkeypatch, caplog):
-    monkeypatch.setattr(networks, 'has_compiler', lambda: True)
-    monkeypatch.setattr(networks, '_compiled', broken)
-    function = GradientFunction(loss, 'auto')
-    assert function.compiled
-    assert function(torch.ones(1), torch.tensor(3.0))[0].tolist() == [6.0]
-    assert not function.compiled
-    assert 'going on without it: Python.h' in caplog.text
-    with pytest.raises(RuntimeError):  # a mistake in the loss is not hidden afterwards
-        function(torch.ones(2), torch.ones(3))
-
-
-def test_on_insists(monkeypatch):
-    monkeypatch.setattr(networks, '_compiled', broken)
-    with pytest.raises(RuntimeError, match=r'Python\.h'):
-        GradientFunction(loss, 'on')(torch.ones(1), torch.tensor(3.0))
-
-
-def test_auto_needs_a_compiler(monkeypatch):
-    monkeypatch.setenv('PATH', '')
-    monkeypatch.delenv('CXX', raising=False)
-    assert not networks.has_compiler()
-    assert not GradientFunction(loss, 'auto').compiled
-
-
-def test_unknown_choice_is_refused():
-    with pytest.raises(ValueError, match='allowed are auto, on, off'):
-        GradientFunction(loss, 'yes')
-
-
-def test_each_form_of_the_arguments_has_its_own_code(monkeypatch):
-    made = []
-
-    def compiler(graph, arguments, options):  # that of C++ takes long, and is not asked here
-        made.append([argument.stride() for argument in arguments])
-        return graph
-    monkeypatch.setattr(torch._inductor, 'compile', compiler)
-    function = GradientFunction(loss, 'on')
-    for _ in range(2):
-        for size in range(1, 11):
-            gradient, _ = function(torch.ones(size), torch.tensor(3.0))
-            assert gradient.tolist() == [6.0] * size
-    assert len(made) == 10
-    gradient, _ = function(torch.arange(20.0)[::2], torch.tensor(3.0))
-    assert made[10:] == [[(2,), ()]] and len(gradient) == 10
-
-
 def test_prepare_flushes_denormals_and_uses_one_thread():
     threads = torch.get_num_threads()
     try:
@@ -149,16 +81,6 @@ def test_a_gradient_is_clipped_as_torch_does(scale):
     assert clip_norm_(ours.grad, 0.5) is ours.grad
     torch.nn.utils.clip_grad_norm_([theirs], 0.5)
     assert torch.allclose(ours.grad, theirs.grad, rtol=1e-5, atol=0.0)
-
-
-def test_what_is_made_of_a_gradient_belongs_to_its_graph():
-    def loss(x, _):
-        return (x**2).sum(), x.detach()
-
-    for kind in ('off', 'on'):
-        function = GradientFunction(loss, kind, lambda gradient: clip_norm_(gradient, 1.0))
-        found, _ = function(torch.tensor([3.0, 4.0]), torch.zeros(()))
-        assert found.tolist() == pytest.approx([0.6, 0.8])
 
 
 def test_adam_is_that_of_torch_number_by_number_and_reads_its_states():

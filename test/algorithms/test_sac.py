@@ -7,7 +7,7 @@ from algorithms.slow import run
 import numpy as np
 import pytest
 from rl_robot_ros.algorithms.base import NonFiniteLoss
-from rl_robot_ros.algorithms.networks import has_compiler
+from rl_robot_ros.algorithms.gradient import has_compiler
 from rl_robot_ros.algorithms.sac import Sac
 from rl_robot_ros.algorithms.sac import SacConfig
 from rl_robot_ros.core.policy import Policy
@@ -82,7 +82,8 @@ COMPILED = pytest.param(True, 'on', id='compiled', marks=[
     pytest.mark.timeout(300), pytest.mark.skipif(not has_compiler(), reason='no C++ compiler')])
 
 
-@pytest.mark.parametrize(('layer_norm', 'compiled'), [(False, 'off'), (True, 'off'), COMPILED])
+@pytest.mark.parametrize(('layer_norm', 'compiled'), [
+    (False, 'off'), (True, 'off'), (True, 'record'), COMPILED])
 def test_gradients_are_those_of_the_paper(layer_norm, compiled):
     algorithm, rows, layout = filled(critic_layer_norm=layer_norm, compile=compiled)
     algorithm.target += 0.05 * torch.randn(algorithm.target.shape)
