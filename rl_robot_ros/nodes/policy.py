@@ -15,11 +15,9 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
-from rcl_interfaces.srv import SetParametersAtomically
 from rl_robot_ros import wire
 from rl_robot_ros.core.actor import Actor
 from rl_robot_ros.core.contract import PolicyContract
-from rl_robot_ros.core.decider import Maker
 from rl_robot_ros.core.dialogue import ActorConfig
 from rl_robot_ros.core.dialogue import Command
 from rl_robot_ros.core.dialogue import HARDWARE
@@ -30,18 +28,14 @@ from rl_robot_ros.core.flow import Flow
 from rl_robot_ros.core.flow import FlowConfig
 from rl_robot_ros.core.homing import Homing
 from rl_robot_ros.core.homing import HomingConfig
-from rl_robot_ros.core.policy import Policy
 from rl_robot_ros.core.spec import Vector
 from rl_robot_ros.core.tally import Tally
 from rl_robot_ros.core.transition import RowLayout
-from rl_robot_ros.core.weights import WeightStore
-from rl_robot_ros.interchange.opening import may_be_pushed
-from rl_robot_ros.interchange.opening import misfit
-from rl_robot_ros.interchange.opening import open_policy
 from rl_robot_ros.nodes.common import load_graph
 from rl_robot_ros.nodes.goal_topics import GoalTopics
 from rl_robot_ros.nodes.outgoing import ExperienceSender
 from rl_robot_ros.nodes.person_services import PersonServices
+from rl_robot_ros.nodes.policy_weights import PolicyWeights
 from rl_robot_ros.nodes.resets import Resets
 from rl_robot_ros.nodes.runtime import COMMAND_QOS
 from rl_robot_ros.nodes.runtime import RobotNode
@@ -49,7 +43,6 @@ from rl_robot_ros.nodes.runtime import run
 from rl_robot_ros.nodes.runtime import STATE_QOS
 from rl_robot_ros.nodes.timing import Timing
 from rl_robot_ros.robots.dynamics import dynamics_of
-from rl_robot_ros.safety.config import SafetyConfig
 from rl_robot_ros.settings import ExperienceConfig
 from rl_robot_ros.settings import PolicyConfig
 from sensor_msgs.msg import JointState
@@ -69,17 +62,15 @@ class PolicyNode(RobotNode):
         self.flow = Flow(self.configure(FlowConfig, 'sync.'))
         self._seed = graph.seed_or(secrets.randbits(32))
         self._deterministic = graph.config.seed >= 0
-        key = Path(self.config.key_file).read_bytes() if self.config.key_file else b''
         tally = Tally(Path(self.config.tally_file) if self.config.tally_file else None)
-        self.store = WeightStore(lambda schema: misfit(schema, self.robot, self.task),
-                                 self.config.learner_timeout, key, tally)
+        self.weights = PolicyWeights(self, self.robot, self.task, self.config, tally,
+                                     self._on_weights)
+        self.store = self.weights.store
         self.actor: Actor | None = None
-        self._make: Maker = Policy
         self.timing = Timing(self.robot.control_period)
         self.homing = Homing(self.robot, self.configure(HomingConfig, 'homing.'),
                              dynamics_of(self.robot))
-        self.counts = dict.fromkeys(('states_refused', 'commands_refused', 'weights_refused',
-                                     'weights_accepted', 'learner_timeouts'), 0)
+        self.counts = dict.fromkeys(('states_refused', 'commands_refused', 'learner_timeouts'), 0)
         self._states = wire.JointReader(self.robot.joint_names)
         self._writer = wire.JointWriter(self.robot.actuated)
         self._efforts = wire.JointReader(self.robot.actuated)
@@ -92,14 +83,13 @@ class PolicyNode(RobotNode):
             self, self.configure(ExperienceConfig, 'experience.'), tally)
         self._connect()
         if self.config.checkpoint:
-            self._load_checkpoint(Path(self.config.checkpoint))
+            self.weights.load(Path(self.config.checkpoint))
 
     def _connect(self) -> None:
         self._request_out = self.create_publisher(JointState, 'effort_request', COMMAND_QOS)
         self.create_subscription(JointState, 'joint_states', self._on_state, STATE_QOS)
         self.create_subscription(JointState, 'effort_command', self._on_command, COMMAND_QOS)
         self.goals = GoalTopics(self, self.task, self._on_goal)
-        self.create_service(SetParametersAtomically, 'policy/set_weights', self._on_weights)
         self.create_service(Trigger, 'policy/resend', self._on_resend)
         PersonServices(self, self.store, lambda: bool(self.actor and self.actor.label_success()))
         self.every(0.1, self._watch)
@@ -123,49 +113,16 @@ class PolicyNode(RobotNode):
         epoch = int(rng.integers(2**53)) if self._deterministic else secrets.randbits(53)
         recorder = Recorder(self.task, layout, self.robot.decision_periods,
                             bool(contract.efforts))
-        actor = Actor(contract, recorder, self.store, self.flow, self, rng, epoch, self._make)
+        actor = Actor(contract, recorder, self.store, self.flow, self, rng, epoch,
+                      self.weights.make)
         actor.evaluate, actor.homes = self.evaluate, self.homing.config.enabled
         self.experience.begin(layout, epoch)
         return actor
 
-    def _accept(self, weights: Any, signature: str) -> str:
-        reason = may_be_pushed(weights, self.store) \
-            or self.store.offer(weights, time.monotonic(), signature)
-        if reason:
-            return reason
+    def _on_weights(self) -> None:
         self._waiting_since = time.monotonic()  # the same again says: I am still learning
-        self.counts['weights_accepted'] += 1
-        if self.store.active is None and len(self.store.staged) == 1:
-            self.get_logger().info(f'first weights: version {weights.version}, digest '
-                                   f'{weights.digest[:8]}, {weights.schema}')
         if self.actor is not None:
             self.actor.on_weights()
-        return ''
-
-    def _on_weights(self, request: SetParametersAtomically.Request,
-                    response: SetParametersAtomically.Response) -> Any:
-        try:
-            weights, signature = wire.read_weights(request)
-        except wire.WireError as error:
-            reason = str(error)
-        else:
-            reason = self._accept(weights, signature)
-        if reason:
-            self.counts['weights_refused'] += 1
-            self.warn('weights', f'weights refused: {reason}')
-        response.result.successful = not reason
-        response.result.reason = reason or self.experience.tally.accepts(weights.version)
-        return response
-
-    def _load_checkpoint(self, path: Path) -> None:
-        opened = open_policy(path, self.robot, self.task,
-                             self.configure(SafetyConfig, 'safety.'))
-        weights, self._make = opened.weights, opened.make
-        self.get_logger().info(f'{path}: version {weights.version}, digest {weights.digest[:8]}')
-        for remark in opened.remarks:
-            self.get_logger().warning(f'{path}: {remark}')
-        if reason := self.store.adopt(weights, time.monotonic()):
-            raise ValueError(f'policy.checkpoint {path}: {reason}')
 
     # -- messages -----------------------------------------------------------------------------
 
@@ -283,21 +240,20 @@ class PolicyNode(RobotNode):
             actor.give_up_waiting()
 
     def _stale(self) -> bool:
-        return time.monotonic() - self.store.accepted_at > self.config.weights_timeout
+        return self.weights.age > self.config.weights_timeout
 
     def describe(self) -> tuple[bytes, str, dict[str, Any]]:
         """Tell weights, rows and what is waited for."""
         values: dict[str, Any] = {
-            'mode': 'evaluate' if self.evaluate else 'train', **self.counts, **self.goals.counts,
-            **self.resets.counts, **self.homing.counts, **self.experience.counts,
-            **self.timing.report()}
-        values |= {f'refused_{kind}': count for kind, count in self.store.refused.items()}
+            'mode': 'evaluate' if self.evaluate else 'train', **self.counts,
+            **self.weights.report(), **self.goals.counts, **self.resets.counts,
+            **self.homing.counts, **self.experience.counts, **self.timing.report()}
         actor = self.actor
         if actor is None:
             return DiagnosticStatus.WARN, 'waiting for weights', values
         values |= {'version': actor.version, 'epoch': actor.epoch, **actor.counts,
                    'weights_repeated': self.store.repeated,
-                   'weights_age_s': time.monotonic() - self.store.accepted_at}
+                   'weights_age_s': self.weights.age}
         if self._stale() and not self.evaluate:
             return DiagnosticStatus.WARN, 'weights are stale: no learner', values
         if self.homing.active:
