@@ -71,7 +71,12 @@ def _played(graph: GraphModule, arguments: tuple[Tensor, ...]) -> Gradient:
             if isinstance(function, BuiltinFunctionType):
                 node.target = function
     graph.recompile()
-    return torch.inference_mode()(graph.forward)
+    play = torch.inference_mode()(graph.forward)
+
+    def ordinary(*arguments: Tensor) -> tuple[Tensor, Tensor]:
+        gradient, details = play(*arguments)
+        return gradient.clone(), details.clone()  # what was made in there cannot be changed here
+    return ordinary
 
 
 TRANSLATE = {'on': _compiled, 'record': _played}

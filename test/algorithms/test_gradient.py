@@ -115,3 +115,4 @@ def test_what_is_made_of_a_gradient_belongs_to_its_recording():
         function = GradientFunction(loss, way, lambda raw: clip_norm_(raw, 1.0))
         found, _ = function(torch.tensor([3.0, 4.0]), torch.zeros(()))
         assert found.tolist() == pytest.approx([0.6, 0.8])
+        assert found.mul_(5.0).tolist() == pytest.approx([3.0, 4.0])  # an ordinary tensor
