@@ -112,8 +112,9 @@ class GradientFunction:
         if compile_ not in COMPILE:
             raise ValueError(f'compile: got {compile_!r}, allowed are {", ".join(COMPILE)}')
         self._loss, self._finish = loss, finish
-        ways = [way for way in COMPILE[1:] if way != 'on' or has_compiler()]
-        self._ways = ways if compile_ == 'auto' else [compile_]  # the first is in use
+        self._ways = [compile_]  # the first is in use
+        if compile_ == 'auto':
+            self._ways = [way for way in COMPILE[1:] if way != 'on' or has_compiler()]
         self._function = self._begin()
 
     @property

@@ -76,6 +76,7 @@ class PolicyNode(RobotNode):
         self._efforts = wire.JointReader(self.robot.actuated)
         self.resets = Resets(self, self._filter_ready)
         self._waiting_since, self._decisions = 0.0, 0
+        self._could_act_at = 0.0  # [s] on the steady clock, 0 before
         self._early_goal: Vector | None = None  # came before there was anybody to pursue it
         self.configure(ActorConfig, '', change=self._change_mode)
         self._change_mode(ActorConfig(self.get_parameter('mode').value))
@@ -157,9 +158,9 @@ class PolicyNode(RobotNode):
 
     def _heard(self, mode: str) -> bool:
         """Wait for a reader of our first rows, so that none is lost while DDS finds it."""
-        self._waiting_since = self._waiting_since or time.monotonic()
+        self._could_act_at = self._could_act_at or time.monotonic()
         return (self.experience.heard or bool(self.config.checkpoint) and mode != LOCKSTEP
-                or time.monotonic() - self._waiting_since > READER_PATIENCE)
+                or time.monotonic() - self._could_act_at > READER_PATIENCE)
 
     def _on_command(self, message: JointState) -> None:
         if self.actor is None:
