@@ -33,9 +33,10 @@ smoothness :math:`-\lVert a_t - a_{t-1} \rVert`                                 
 bonus      1 at the target, see `bonus_shape`                                  `bonus`
 ========== =================================================================== ==================
 
-Preset ``sparse`` leaves one term: 0 in a state that is a success, -1 in every other, whatever the
-speed (as Andrychowicz et al. 2017, arXiv 1707.01495).  That is a task for hindsight replay, where
-the goal that a state achieves is its tip position.
+Preset ``sparse`` leaves one term: 0 within `success_radius` of the target, -1 elsewhere, whatever
+the speed (as Andrychowicz et al. 2017, arXiv 1707.01495).  That is a task for hindsight replay,
+where the goal that a state achieves is its tip position.  Success means to stay for `success_time`
+there, too: a tip that flies through a target has not reached it.
 
 **Start**: every joint uniform within `start_spread` of home, at rest.
 
@@ -109,8 +110,7 @@ class Reach:
                      'bonus_radius': 0.1, 'bonus_shape': 'step', 'max_episode_steps': 1000,
                      'train_episode_steps': 1000},
         'sparse': {'distance': 0.0, 'velocity': 0.0, 'energy': 0.0, 'smoothness': 0.0,
-                   'bonus': 1.0, 'bonus_shape': 'miss', 'success_time': 0.0,
-                   'success_speed': 100.0},
+                   'bonus': 1.0, 'bonus_shape': 'miss', 'success_speed': 100.0},
     }
     goal = Goal(size=3, kind='position')
     terminates = False

@@ -198,14 +198,22 @@ def test_preset_s1_reach():
 
 
 def test_preset_sparse():
-    """0 in a success, -1 in every other state, whatever the speed, and no other term."""
+    """0 within the radius, -1 elsewhere, whatever the speed, and no other term."""
     task = Reach(ROBOT, resolve_config(ReachConfig, {}, 'task.', Reach.PRESETS, ('sparse',)))
     task.begin(TIP)
     fast = 2.0 * np.ones(7)
     for distance, reward in ((0.0, 0.0), (0.0499, 0.0), (0.0501, -1.0), (0.3, -1.0)):
         outcome = judge(task, distance, fast, np.ones(7))
-        assert outcome.reward == reward and outcome.success == (reward == 0.0)
+        assert outcome.reward == reward and not outcome.success  # not for one state alone
         assert outcome.terms.tolist() == [0.0, 0.0, 0.0, 0.0, reward] and not outcome.terminated
+
+
+def test_in_preset_sparse_success_means_to_stay():
+    task = Reach(ROBOT, resolve_config(ReachConfig, {}, 'task.', Reach.PRESETS, ('sparse',)))
+    task.begin(TIP)
+    assert [judge(task, 0.04, 2.0 * np.ones(7)).success for _ in range(DWELL + 1)] \
+        == [False] * (DWELL - 1) + [True, True]
+    assert not judge(task, 0.06).success and not judge(task, 0.04).success
 
 
 def test_a_miss_is_what_does_not_count_as_success():
