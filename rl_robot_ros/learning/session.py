@@ -7,7 +7,6 @@ The learner node and in-process training drive the same session.  One thread cal
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict
 import logging
 import math
@@ -28,6 +27,7 @@ from rl_robot_ros.core.spec import RobotSpec
 from rl_robot_ros.core.spec import Task
 from rl_robot_ros.core.transition import RowLayout
 from rl_robot_ros.core.weights import WeightSet
+from rl_robot_ros.learning.metrics_log import MetricsLog
 from rl_robot_ros.learning.store import Store
 from rl_robot_ros.learning.trainer import Push
 from rl_robot_ros.learning.trainer import Trainer
@@ -84,7 +84,7 @@ class Session:
         self._wall_before = 0.0
         self._rates = (0, 0)
         self._rate_values: dict[str, float] = {}
-        self._board: Any = None
+        self._metrics = MetricsLog(self.run)
         self._config = {'algorithm': asdict(algorithm_config), 'sync': asdict(flow), 'seed': seed}
         self.versions = self.trainer.versions = Versions(self.run / 'versions.json')
         self.store = Store(self.run, self.layout, config, self.trainer)
@@ -159,6 +159,7 @@ class Session:
 
     def prepare(self) -> None:
         """Compile what there is to compile, put out the first weights, and save them."""
+        self._metrics.open_board()
         self.trainer.algorithm.prepare()
         push = self.trainer.first_push()
         if self.gate is not None and self.resumed and (self.run / POLICY).exists():
@@ -277,31 +278,11 @@ class Session:
 
     def log(self) -> None:
         """Append one line to metrics.csv and TensorBoard."""
-        values = {'wall_s': round(self.wall, 3), **self.snapshot()}
-        try:
-            path = self.run / 'metrics.csv'
-            new = not path.exists()
-            with open(path, 'a', newline='') as file:
-                writer = csv.writer(file)
-                names = ['wall_s', 'steps', 'rows', 'episodes', 'updates', 'return_mean',
-                         'success_rate', 'success_end_rate', 'length_mean', 'version', 'lag',
-                         'interventions', 'filtered', 'steps_per_s', 'updates_per_s']
-                if new:
-                    writer.writerow(names)
-                writer.writerow([values.get(name, '') for name in names])
-            if self._board is None:
-                from torch.utils.tensorboard import SummaryWriter
-                self._board = SummaryWriter(str(self.run / 'tensorboard'))
-            for name, value in values.items():
-                if isinstance(value, (int, float)):
-                    self._board.add_scalar(name.replace('.', '/'), value, self.trainer.rows)
-        except OSError as error:
-            logger.error('metrics could not be written: %s', error)
+        self._metrics.append({'wall_s': round(self.wall, 3), **self.snapshot()})
 
     def close(self) -> None:
         """Save everything."""
         self.save()
         self.log()
         self.store.log.close()
-        if self._board is not None:
-            self._board.close()
+        self._metrics.close()
