@@ -154,14 +154,17 @@ class MujocoKinematics:
         self._qvel = np.array([joint.dofadr[0] for joint in joints])
         self._tip = self._model.body(robot.tip_link).id
         self._jacobian = np.zeros((3, self._model.nv))
+        # Views of MuJoCo's memory, which stays where it is: fetching them anew for every state
+        # costs as much as the kinematics.
+        self._positions = self._data.qpos
+        self._tip_position = self._data.xpos[self._tip]
 
     def tip(self, position: Vector, velocity: Vector) -> Tip:
         """Return the tip for positions and velocities of all movable joints."""
         model, data = self._model, self._data
-        data.qpos[self._qpos] = position
-        data.qvel[self._qvel] = velocity
+        self._positions[self._qpos] = position
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_jacBody(model, data, self._jacobian, None, self._tip)
         jacobian = self._jacobian[:, self._qvel]
-        return Tip(data.xpos[self._tip].copy(), jacobian @ velocity, jacobian)
+        return Tip(self._tip_position.copy(), jacobian @ velocity, jacobian)
