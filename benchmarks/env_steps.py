@@ -34,6 +34,7 @@ import sys
 import tempfile
 import time
 from typing import Any
+from typing import NamedTuple
 
 from bare_arm import BareArm
 from gym_rows import Learner
@@ -54,12 +55,26 @@ EQUAL: dict[str, dict[str, Any]] = {
             'algorithm.minibatch': 64, 'algorithm.target_kl': 0.0, 'sync.rows': 2048}}
 BEGIN = {'sac': 1500, 'ppo': 4096}  # environment steps after which time counts
 GOALS = {'sac': '>= 1.75', 'ppo': '>= 4.3'}
-CASES = [f'{algorithm}_{world}' for algorithm in EQUAL for world in ('arm', 'robot')]
 CONTENDERS = {'ours': ('ours', 0), 'ours, beside': ('ours', 1), 'ours, 2 beside': ('ours', 2),
               'Stable-Baselines3': ('sb3', 1), 'Stable-Baselines3, 2 threads': ('sb3', 2),
               'Stable-Baselines3, 2 environments': ('sb3_beside', 2)}
 PEERS = ('Stable-Baselines3', 'Stable-Baselines3, 2 threads')  # the better one counts
 ALONE = ('ours', *PEERS)  # those with one process and one environment
+
+
+class Case(NamedTuple):
+    """What learns where."""
+
+    algorithm: str
+    world: str  # arm or robot
+
+    def __str__(self) -> str:
+        """Return the name in the table."""
+        return '_'.join(self)
+
+
+CASES = {str(case): case for algorithm in EQUAL
+         for case in (Case(algorithm, 'arm'), Case(algorithm, 'robot'))}
 
 
 class Stopwatch:
@@ -88,11 +103,10 @@ class Stopwatch:
         return False
 
 
-def ours(case: str, actors: int, watch: Stopwatch) -> None:
+def ours(case: Case, actors: int, watch: Stopwatch) -> None:
     """Train ours."""
-    algorithm, world = case.split('_')
-    if world == 'arm':
-        ours_alone(algorithm, watch)
+    if case.world == 'arm':
+        ours_alone(case.algorithm, watch)
         return
     stop: list[int] = []
 
@@ -102,9 +116,9 @@ def ours(case: str, actors: int, watch: Stopwatch) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.resolve({
-            'robot': 'arm7', 'task': 'reach', 'algorithm': algorithm, 'seed': 1,
+            'robot': 'arm7', 'task': 'reach', 'algorithm': case.algorithm, 'seed': 1,
             'learner.run': str(Path(folder) / 'run'), 'in_process.actors': actors,
-            **EQUAL[algorithm]})
+            **EQUAL[case.algorithm]})
         failure = train_in_process(settings, stop, tell)
     if failure:
         raise RuntimeError(failure)
@@ -122,22 +136,21 @@ def ours_alone(algorithm: str, watch: Stopwatch) -> None:
         learner.advance()
 
 
-def sb3(case: str, threads: int, watch: Stopwatch, count: int = 1) -> None:
+def sb3(case: Case, threads: int, watch: Stopwatch, count: int = 1) -> None:
     """Train Stable-Baselines3, with `count` environments."""
-    algorithm, world = case.split('_')
     peer('torch').set_num_threads(threads)
     options: dict[str, Any] = {
         'sac': {'batch_size': 256, 'learning_starts': 1000, 'buffer_size': 500_000,
                 'policy_kwargs': {'net_arch': [256, 256]}},
         'ppo': {'n_steps': 2048 // count, 'batch_size': 64, 'n_epochs': 10,
-                'policy_kwargs': {'net_arch': [64, 64]}}}[algorithm]
-    make = BareArm if world == 'arm' else partial(RobotEnv.make, 'arm7', 'reach')
+                'policy_kwargs': {'net_arch': [64, 64]}}}[case.algorithm]
+    make = BareArm if case.world == 'arm' else partial(RobotEnv.make, 'arm7', 'reach')
     env = make() if count == 1 else \
         peer('stable_baselines3.common.vec_env').SubprocVecEnv([make] * count)
-    model = getattr(peer('stable_baselines3'), algorithm.upper())(
+    model = getattr(peer('stable_baselines3'), case.algorithm.upper())(
         'MlpPolicy', env, seed=1, device='cpu', gamma=0.98, **options)
     # Between two updates of PPO nothing but acting happens: only whole rounds may count.
-    every = 2048 if algorithm == 'ppo' else 1
+    every = 2048 if case.algorithm == 'ppo' else 1
 
     def tell(*_: Any) -> bool:
         steps = model.num_timesteps
@@ -146,46 +159,47 @@ def sb3(case: str, threads: int, watch: Stopwatch, count: int = 1) -> None:
     model.learn(10**9, callback=tell)
 
 
-def sb3_beside(case: str, count: int, watch: Stopwatch) -> None:
+def sb3_beside(case: Case, count: int, watch: Stopwatch) -> None:
     """Train Stable-Baselines3 with environments in processes of their own."""
     sb3(case, 1, watch, count)
 
 
-def rate(case: str, name: str, seconds: float) -> float:
+def rate(case: Case, name: str, seconds: float) -> float:
     """Let a process of its own measure once."""
     who, number = CONTENDERS[name]
     found = subprocess.run(
-        [sys.executable, __file__, 'one', case, who, str(number), str(seconds)], check=True,
+        [sys.executable, __file__, 'one', str(case), who, str(number), str(seconds)], check=True,
         text=True, stdout=subprocess.PIPE, env={**os.environ, 'OMP_NUM_THREADS': '1'})
     return float(found.stdout.split()[-1])
 
 
-def measure(case: str, seconds: float) -> dict[str, Any]:
+def measure(case: Case, seconds: float) -> dict[str, Any]:
     """Let each contender of a case have its turn."""
-    names = ALONE if case.endswith('arm') else CONTENDERS
-    return {'case': case, 'rates': {name: rate(case, name, seconds) for name in names},
+    names = ALONE if case.world == 'arm' else CONTENDERS
+    return {'case': str(case), 'rates': {name: rate(case, name, seconds) for name in names},
             'seconds': seconds}
 
 
-def lines_of(case: str, rounds: list[dict[str, Any]]) -> list[list[str]]:
+def lines_of(case: Case, rounds: list[dict[str, Any]]) -> list[list[str]]:
     """Return the lines of one case: medians, and medians of the ratios inside the rounds."""
     lines = []
     theirs = [max(turn['rates'][name] for name in PEERS) for turn in rounds]
     for name in rounds[0]['rates']:
         rates = [turn['rates'][name] for turn in rounds]
         ratios = [ours / best for ours, best in zip(rates, theirs)]
-        lines.append([case, name, f'{statistics.median(rates):.0f}',
+        lines.append([str(case), name, f'{statistics.median(rates):.0f}',
                       f'{statistics.median(ratios):.2f} ({min(ratios):.2f} to '
                       f'{max(ratios):.2f})',
-                      GOALS[case.split('_')[0]] if name.startswith('ours') else ''])
+                      GOALS[case.algorithm] if name.startswith('ours') else ''])
     return lines
 
 
 def main() -> None:
     """Measure what is missing, print the table."""
     if sys.argv[1:2] == ['one']:
-        case, who, number, seconds = sys.argv[2:]
-        watch = Stopwatch(BEGIN[case.split('_')[0]], float(seconds))
+        case, who = CASES[sys.argv[2]], sys.argv[3]
+        number, seconds = sys.argv[4:]
+        watch = Stopwatch(BEGIN[case.algorithm], float(seconds))
         {'ours': ours, 'sb3': sb3, 'sb3_beside': sb3_beside}[who](case, int(number), watch)
         print(watch.rate)
         return
@@ -194,9 +208,9 @@ def main() -> None:
     options = parser.parse_args()
     table = Rows(options.results / 'env_steps', options)
     lines, measured = [], []
-    for case in CASES:
-        if table.wants(case):
-            rounds = [table.get(f'{case}_round{number}', partial(measure, case, options.seconds))
+    for name, case in CASES.items():
+        if table.wants(name):
+            rounds = [table.get(f'{name}_round{number}', partial(measure, case, options.seconds))
                       for number in range(1, options.rounds + 1)]
             lines += lines_of(case, rounds)
             measured += rounds

@@ -64,6 +64,6 @@ def test_the_better_number_of_threads_counts_in_each_round(program):
     rounds = [{'rates': dict(zip(env_steps.CONTENDERS, rates))}
               for rates in ((20.0, 30.0, 25.0, 10.0, 5.0, 90.0),
                             (40.0, 20.0, 30.0, 10.0, 20.0, 90.0))]
-    lines = env_steps.lines_of('sac', rounds)
+    lines = env_steps.lines_of(env_steps.CASES['sac_robot'], rounds)
     assert [line[2:] for line in lines[:2]] == [['30', '2.00 (2.00 to 2.00)', '>= 1.75'],
                                                 ['25', '2.00 (1.00 to 3.00)', '>= 1.75']]
