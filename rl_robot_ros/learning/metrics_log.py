@@ -28,17 +28,16 @@ class MetricsLog:
 
     def open_board(self) -> None:
         """
-        Open TensorBoard, if it is installed.
+        Open TensorBoard, if it is installed and works.
 
         To import it takes a second: that is for before the robot moves.
         """
         try:
             from torch.utils.tensorboard import SummaryWriter
             self._board = SummaryWriter(str(self._run / 'tensorboard'))
-        except ImportError as error:
-            logger.warning('no TensorBoard, metrics.csv alone: %s', error)
-        except OSError as error:
-            logger.error('TensorBoard cannot be written, metrics.csv alone: %s', error)
+        except Exception as error:  # not installed, at odds with NumPy or protobuf, a full disk
+            logger.warning('no TensorBoard, metrics.csv alone: %s: %s', type(error).__name__,
+                           error)
 
     def append(self, values: Mapping[str, Any]) -> None:
         """Append one line; figures without a column are for TensorBoard alone."""

@@ -1,5 +1,6 @@
 import logging
 import sys
+from types import ModuleType
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,8 +24,14 @@ def test_a_run_can_be_read_back_from_both(tmp_path):
     assert board.Scalars('filter/held') and 'stage' not in board.Tags()['scalars']
 
 
-def test_without_tensorboard_there_is_metrics_csv(tmp_path, monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', None)
+class AtOdds(ModuleType):
+    def __getattr__(self, name):
+        raise TypeError('Descriptors cannot be created directly.')  # what protobuf says
+
+
+@pytest.mark.parametrize('module', [None, AtOdds('tensorboard')])
+def test_without_tensorboard_there_is_metrics_csv(module, tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', module)
     log = MetricsLog(tmp_path)
     log.open_board()
     log.append({'wall_s': 1.0, 'rows': 10})
@@ -40,7 +47,7 @@ def test_what_cannot_be_written_ends_nothing(tmp_path, caplog):
     log.open_board()
     log.append({'wall_s': 1.0, 'rows': 10})
     log.close()
-    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.ERROR]
 
 
 @pytest.fixture(scope='module')
