@@ -197,8 +197,8 @@ def lines_of(case: Case, rounds: list[dict[str, Any]]) -> list[list[str]]:
 def main() -> None:
     """Measure what is missing, print the table."""
     if sys.argv[1:2] == ['one']:
-        case, who = CASES[sys.argv[2]], sys.argv[3]
-        number, seconds = sys.argv[4:]
+        name, who, number, seconds = sys.argv[2:]
+        case = CASES[name]
         watch = Stopwatch(BEGIN[case.algorithm], float(seconds))
         {'ours': ours, 'sb3': sb3, 'sb3_beside': sb3_beside}[who](case, int(number), watch)
         print(watch.rate)

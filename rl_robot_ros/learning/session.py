@@ -158,7 +158,7 @@ class Session:
     # -- work ---------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Compile what there is to compile, put out the first weights, and save them."""
+        """Do what takes time before the robot moves: compile, put out first weights, save them."""
         self._metrics.open_board()
         self.trainer.algorithm.prepare()
         push = self.trainer.first_push()

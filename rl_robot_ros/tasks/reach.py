@@ -211,9 +211,9 @@ class Reach:
             bonus = 0.0 if near else -1.0
         else:
             bonus = max(0.0, 1.0 - distance / config.bonus_radius)
-        terms = self._scales * np.array((distance, speed, action @ action,
-                                         math.sqrt(change @ change), bonus))
-        return Outcome(sum(terms.tolist()), terms, self._there.held(near), False)
+        terms = self._scales * (distance, speed, action @ action, math.sqrt(change @ change),
+                                bonus)
+        return Outcome(float(terms.sum()), terms, self._there.held(near), False)
 
 
 TASK = Reach
